@@ -1,0 +1,119 @@
+"""Reverse-mode automatic differentiation on NumPy arrays, and on CuPy's by the same code.
+
+    import autograd as ag
+    x = ag.Tensor([1.0, 2.0, 3.0], requires_grad=True)
+    loss = ag.log(ag.softmax(x))[2]
+    loss.backward()
+    print(x.grad)
+
+The page to read first is tensor.py; the formulas stand in kernels/reference/. Part of tinygpt.
+"""
+
+from .device import Array, Key, array_module, device_of, full, is_numpy, require_device, to_device, to_numpy
+from .draw import draw
+from .einsum import einsum
+from .functional import (
+    attention,
+    check_range,
+    cross_entropy,
+    dropout,
+    embedding,
+    gelu,
+    layer_norm,
+    linear,
+    log_softmax,
+    softmax,
+)
+from .gradcheck import gradcheck
+from .kernels import adam_step, blas_info, configure, squared_norm, use
+from .modes import no_grad, trace
+from .ops import (
+    add,
+    broadcast_to,
+    concatenate,
+    divide,
+    erf,
+    exp,
+    log,
+    matmul,
+    max,
+    maximum,
+    mean,
+    multiply,
+    negative,
+    power,
+    relu,
+    reshape,
+    sigmoid,
+    split,
+    sqrt,
+    stack,
+    subtract,
+    sum,
+    swapaxes,
+    tanh,
+    transpose,
+    var,
+    where,
+)
+from .tensor import Tensor
+
+__all__ = [
+    "Array",
+    "Key",
+    "Tensor",
+    "adam_step",
+    "add",
+    "array_module",
+    "attention",
+    "blas_info",
+    "broadcast_to",
+    "check_range",
+    "concatenate",
+    "configure",
+    "cross_entropy",
+    "device_of",
+    "divide",
+    "draw",
+    "dropout",
+    "einsum",
+    "embedding",
+    "erf",
+    "exp",
+    "full",
+    "gelu",
+    "gradcheck",
+    "is_numpy",
+    "layer_norm",
+    "linear",
+    "log",
+    "log_softmax",
+    "matmul",
+    "max",
+    "maximum",
+    "mean",
+    "multiply",
+    "negative",
+    "no_grad",
+    "power",
+    "relu",
+    "require_device",
+    "reshape",
+    "sigmoid",
+    "softmax",
+    "split",
+    "sqrt",
+    "squared_norm",
+    "stack",
+    "subtract",
+    "sum",
+    "swapaxes",
+    "tanh",
+    "to_device",
+    "to_numpy",
+    "trace",
+    "transpose",
+    "use",
+    "var",
+    "where",
+]

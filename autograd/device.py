@@ -1,0 +1,147 @@
+"""Which array library holds an array, copies between devices, and random numbers as explicit values.
+
+An operation never names its library: it asks `array_module(x)` and calls what it finds there, so the same line
+runs on NumPy (CPU) and CuPy (GPU). CuPy is imported only when a GPU is asked for.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import sys
+from dataclasses import dataclass
+from types import ModuleType
+from typing import Any
+
+import numpy
+
+Array = Any  # numpy.ndarray or cupy.ndarray
+
+_NUMPY_TYPES = (numpy.ndarray, numpy.generic, int, float, bool, list, tuple)
+
+
+def array_module(x: Array) -> ModuleType:
+    """The library whose functions work on `x`: NumPy, or the library that defines x's type."""
+    if isinstance(x, _NUMPY_TYPES):
+        return numpy
+    return sys.modules[type(x).__module__.partition(".")[0]]
+
+
+def is_numpy(x: Array) -> bool:
+    return array_module(x) is numpy
+
+
+def device_of(x: Array) -> str:
+    """ "cpu", or "cuda:i" for an array on GPU i."""
+    if is_numpy(x):
+        return "cpu"
+    return f"cuda:{x.device.id}"
+
+
+def to_numpy(x: Array) -> numpy.ndarray:
+    """A NumPy array with x's values: x itself on the CPU, a copy (which waits for the GPU) otherwise."""
+    return numpy.asarray(x) if is_numpy(x) else x.get()
+
+
+def to_device(x: Array, device: str) -> Array:
+    """x on `device` ("cpu", "cuda", "cuda:1"); x itself where it is there already.
+
+    Raises RuntimeError where CuPy or the GPU is missing, saying which.
+    """
+    if device == "cpu":
+        return to_numpy(x)
+    cupy = _require_cupy(device)
+    index = device.partition(":")[2]
+    with cupy.cuda.Device(int(index or 0)):
+        return cupy.asarray(x)
+
+
+def full(shape: tuple[int, ...], value: float, dtype: Any = "float32") -> numpy.ndarray:
+    """An array on the CPU with every element `value`: what initial weights are made of that are not random."""
+    return numpy.full(shape, value, dtype=dtype)
+
+
+def require_device(device: str) -> None:
+    """Raises ValueError for an unknown device and RuntimeError for one that this machine cannot serve."""
+    if device != "cpu":
+        _require_cupy(device)
+
+
+def _require_cupy(device: str) -> ModuleType:
+    kind, _, index = device.partition(":")
+    if kind != "cuda" or not (index == "" or index.isdigit()):
+        raise ValueError(f"unknown device {device!r}: use cpu, cuda or cuda:0")
+    try:
+        import cupy
+    except ImportError:
+        raise RuntimeError(
+            f"device {device} needs CuPy, which is not installed: pip install cupy-cuda13x "
+            "(cupy-cuda12x for a CUDA 12 driver), or use the cpu"
+        ) from None
+    if not cupy.cuda.is_available():
+        raise RuntimeError(f"device {device} was asked for, but CuPy finds no GPU here: use the cpu")
+    if int(index or 0) >= cupy.cuda.runtime.getDeviceCount():
+        raise RuntimeError(f"device {device}: this machine has {cupy.cuda.runtime.getDeviceCount()} GPU(s)")
+    return cupy
+
+
+@dataclass(frozen=True)
+class Key:
+    """A random number generator that is a value: the same key gives the same numbers, wherever it is used.
+
+    Nothing is drawn from hidden state. Whoever needs several streams folds names and numbers in:
+
+        Key(seed).fold("dropout", step, layer)
+
+    Element n of what a key gives is a hash of (key, n). It depends neither on the device nor on how the array is
+    cut into blocks, threads or ranks: a caller that holds elements 1000… of a larger array passes start=1000.
+    """
+
+    seed: int
+
+    def fold(self, *parts: int | str) -> Key:
+        """A new key, unrelated to this one, for each different sequence of names and numbers."""
+        text = repr((self.seed, *parts)).encode()
+        return Key(int.from_bytes(hashlib.blake2b(text, digest_size=8).digest(), "little"))
+
+    def bits(self, shape: int | tuple[int, ...], xp: ModuleType = numpy, start: int = 0) -> Array:
+        """Uniform 32-bit integers: element n (C order, counted from `start`) is a hash of this key and n."""
+        shape = (shape,) if isinstance(shape, int) else tuple(shape)
+        size = 1
+        for extent in shape:
+            size *= extent
+        pieces, n, stop = [], start, start + size
+        while n < stop:  # the low 32 bits of n count; the high ones change the key, every 2**32 elements
+            end = min(stop, (n | 0xFFFFFFFF) + 1)
+            first, second = self._words(n >> 32)
+            counter = xp.arange(n & 0xFFFFFFFF, (n & 0xFFFFFFFF) + (end - n), dtype=xp.int64)
+            pieces.append(_hash(_hash(counter.astype(xp.uint32), first, xp), second, xp))
+            n = end
+        if not pieces:
+            return xp.zeros(shape, dtype=xp.uint32)
+        return (pieces[0] if len(pieces) == 1 else xp.concatenate(pieces)).reshape(shape)
+
+    def uniform(self, shape: int | tuple[int, ...], xp: ModuleType = numpy, start: int = 0) -> Array:
+        """float64 numbers in [0, 1), with 32 random bits each."""
+        return self.bits(shape, xp, start) * 2.0**-32
+
+    def normal(self, shape: tuple[int, ...], std: float = 1.0, dtype: Any = "float32") -> numpy.ndarray:
+        """Gaussian numbers with mean 0, on the CPU: initial weights are the same whatever device trains them."""
+        generator = numpy.random.Generator(numpy.random.Philox(key=self.seed & 0xFFFFFFFFFFFFFFFF))
+        values = generator.standard_normal(shape, dtype=dtype)
+        values *= std
+        return values
+
+    def _words(self, high: int) -> tuple[int, int]:
+        seed = (self if high == 0 else self.fold("high", high)).fold("bits").seed
+        return seed & 0xFFFFFFFF, seed >> 32
+
+
+def _hash(h: Array, key: int, xp: ModuleType) -> Array:
+    """In place: add the key's word, then mix: the last step of MurmurHash3 (A. Appleby, 2011; public domain)."""
+    h += xp.uint32(key)
+    h ^= h >> xp.uint32(16)
+    h *= xp.uint32(0x85EBCA6B)
+    h ^= h >> xp.uint32(13)
+    h *= xp.uint32(0xC2B2AE35)
+    h ^= h >> xp.uint32(16)
+    return h

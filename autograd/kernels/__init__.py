@@ -1,0 +1,68 @@
+"""Which room of kernels serves a call.
+
+    reference/   the formulas as a textbook derives them
+    on_numpy/    the same names at the processor's speed
+    on_cupy/     the same names at the GPU's speed
+
+`use` chooses how deep a model's formulas are computed; the choice is read when the forward runs, and the
+backward stays in the room that the forward chose.
+"""
+
+from __future__ import annotations
+
+import contextvars
+from types import TracebackType
+from typing import Any
+
+from ..device import Array, is_numpy
+from . import on_numpy, reference
+from .cpu import blas_info, configure
+
+__all__ = ["DEPTHS", "adam_step", "blas_info", "configure", "is_composed", "room", "squared_norm", "use"]
+
+DEPTHS = ("composed", "reference", "fast")
+
+_depth: contextvars.ContextVar[str] = contextvars.ContextVar("depth", default="fast")
+
+
+class use:
+    """Chooses among three ways to compute the same numbers, as a call or for the length of a `with` block.
+
+    "composed": every formula from elementary operations, so that each intermediate is a Tensor with a gradient.
+    "reference": forward and backward derived by hand, as a textbook does. "fast": the same at speed (default).
+    """
+
+    def __init__(self, depth: str) -> None:
+        if depth not in DEPTHS:
+            raise ValueError(f"use({depth!r}): choose one of {', '.join(DEPTHS)}")
+        self._before = _depth.get()
+        _depth.set(depth)
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, where: TracebackType | None
+    ) -> None:
+        _depth.set(self._before)
+
+
+def is_composed() -> bool:
+    return _depth.get() == "composed"
+
+
+def room(x: Array):
+    """The module whose functions serve the array x."""
+    if _depth.get() == "fast" and is_numpy(x):
+        return on_numpy
+    return reference
+
+
+def adam_step(parameter: Array, *arguments: Any) -> None:
+    """Updates bare arrays in place: see reference/adam.py."""
+    room(parameter).adam_step(parameter, *arguments)
+
+
+def squared_norm(x: Array) -> float:
+    """Σ x²."""
+    return room(x).squared_norm(x)

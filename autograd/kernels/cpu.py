@@ -1,0 +1,199 @@
+"""The processor's cores, threads, matrix library and memory: one place that owns what belongs to the process.
+
+Work is cut into fixed blocks, whatever the number of threads, so that sums over blocks come out the same bits.
+Importing this module changes nothing; `configure` does, and only entry points call it.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import functools
+import glob
+import itertools
+import os
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+
+import numpy
+
+BLOCK = 1 << 16  # elements of a block: some 256 KB in float32, so that a chain of operations stays in cache
+WORTH_SHARING = 2 * BLOCK  # elements: handing work to another thread costs about 60 µs
+
+
+@functools.cache
+def cores() -> int:
+    """Cores this process may use: OMP_NUM_THREADS, else the lesser of its affinity and its cgroup's quota."""
+    asked = os.environ.get("OMP_NUM_THREADS", "").partition(",")[0]
+    if asked.isdigit() and int(asked) > 0:
+        return int(asked)
+    try:
+        allowed = len(os.sched_getaffinity(0))
+    except AttributeError:  # macOS, Windows
+        allowed = os.cpu_count() or 1
+    try:
+        with open("/sys/fs/cgroup/cpu.max", encoding="ascii") as file:
+            quota, period = file.read().split()
+        allowed = min(allowed, max(1, -(-int(quota) // int(period))))
+    except (OSError, ValueError):  # no such file, or "max"
+        pass
+    return allowed
+
+
+def for_blocks(n: int, size: int, body: Callable[[int, int, int], None], elements: int | None = None) -> None:
+    """body(number, start, stop) for blocks of `size` items that cover 0 … n, on every core where it pays.
+
+    elements: how much work it all is (default n), to judge whether other threads are worth waking.
+    """
+    blocks = -(-n // size) if n else 0
+
+    def block(number: int) -> None:
+        body(number, number * size, min(n, (number + 1) * size))
+
+    for_tasks(blocks, block, worthwhile=(n if elements is None else elements) >= WORTH_SHARING)
+
+
+def for_tasks(n: int, task: Callable[[int], None], worthwhile: bool = True) -> None:
+    """task(0) … task(n − 1), each once, on every core; inside, matrix products run on one thread each."""
+    workers = min(cores(), n) if worthwhile else 1
+    if workers <= 1 or _inside.active:
+        for number in range(n):
+            task(number)
+        return
+    numbers = itertools.count()  # next() is atomic: whoever is free takes the next task
+
+    def work() -> None:
+        _inside.active = True
+        try:
+            for number in numbers:
+                if number >= n:
+                    return
+                task(number)
+        finally:
+            _inside.active = False
+
+    with one_blas_thread():
+        others = [_pool().submit(work) for _ in range(workers - 1)]
+        try:
+            work()
+        finally:
+            for other in others:
+                other.result()
+
+
+class _Inside(threading.local):
+    """Whether this thread is already one of several: a task does not start further threads."""
+
+    active = False
+
+
+_inside = _Inside()
+
+
+@functools.cache
+def _pool() -> ThreadPoolExecutor:
+    return ThreadPoolExecutor(max_workers=max(1, cores() - 1), thread_name_prefix="kernels")
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_pool.cache_clear)  # threads do not cross a fork
+
+
+@functools.cache
+def _openblas() -> tuple[ctypes.CDLL, str, str] | None:
+    """NumPy's bundled OpenBLAS and the prefix and suffix of its names; None where NumPy uses another library."""
+    here = os.path.dirname(numpy.__file__)
+    for path in glob.glob(os.path.join(here, "..", "numpy.libs", "*openblas*")) + glob.glob(
+        os.path.join(here, ".dylibs", "*openblas*")
+    ):
+        try:
+            library = ctypes.CDLL(path)
+        except OSError:
+            continue
+        for prefix, suffix in itertools.product(("scipy_", ""), ("64_", "")):
+            if hasattr(library, f"{prefix}openblas_set_num_threads{suffix}"):
+                return library, prefix, suffix
+    return None
+
+
+def blas_threads() -> int | None:
+    """How many threads matrix products use; None where that cannot be known."""
+    if _openblas() is None:
+        return None
+    library, prefix, suffix = _openblas()
+    return int(library[f"{prefix}openblas_get_num_threads{suffix}"]())
+
+
+def set_blas_threads(n: int) -> None:
+    """For the whole process; does nothing where the matrix library is not OpenBLAS."""
+    if _openblas() is not None:
+        library, prefix, suffix = _openblas()
+        library[f"{prefix}openblas_set_num_threads{suffix}"](n)
+
+
+_lock = threading.Lock()
+_users = 0
+_usual = 1
+
+
+@contextmanager
+def one_blas_thread() -> Iterator[None]:
+    """Matrix products inside run on one thread, because the cores are shared out already."""
+    global _users, _usual
+    with _lock:
+        _users += 1
+        if _users == 1 and _openblas() is not None:
+            _usual = blas_threads()
+            set_blas_threads(1)
+    try:
+        yield
+    finally:
+        with _lock:
+            _users -= 1
+            if _users == 0 and _openblas() is not None:
+                set_blas_threads(_usual)
+
+
+def blas_info() -> dict[str, str | int | None]:
+    """Name, kernel (the instruction set it chose) and threads of the library behind matrix products."""
+    if _openblas() is None:
+        return {"library": numpy.show_config(mode="dicts")["Build Dependencies"]["blas"]["name"],
+                "kernel": None, "threads": None}  # fmt: skip
+    library, prefix, suffix = _openblas()
+    name = library[f"{prefix}openblas_get_corename{suffix}"]
+    config = library[f"{prefix}openblas_get_config{suffix}"]
+    name.restype = config.restype = ctypes.c_char_p
+    return {
+        "library": " ".join(config().decode().split()[:2]),
+        "kernel": name().decode(),
+        "threads": blas_threads(),
+    }
+
+
+M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # glibc's malloc.h
+KEEP = 1 << 30  # bytes: free memory up to this is kept instead of being given back and zeroed page by page
+IDLE = "4"  # OpenBLAS's waiting threads sleep after 2**4 spins instead of competing with ours
+
+
+def configure() -> None:
+    """Settings of the whole process that make training faster; what the user has set is left alone.
+
+    Keeps freed memory for reuse (glibc) and lets OpenBLAS's idle threads sleep. Without it everything works, slower.
+    """
+    if not any(name.startswith("MALLOC_") for name in os.environ):
+        try:
+            libc = ctypes.CDLL(None)
+            libc.mallopt(M_MMAP_THRESHOLD, KEEP)
+            libc.mallopt(M_TRIM_THRESHOLD, KEEP)
+        except (OSError, AttributeError, TypeError):  # not glibc
+            pass
+    if "OPENBLAS_THREAD_TIMEOUT" in os.environ or _openblas() is None:
+        return
+    library, _, _ = _openblas()
+    os.environ["OPENBLAS_THREAD_TIMEOUT"] = IDLE
+    if all(hasattr(library, name) for name in ("openblas_read_env", "blas_thread_shutdown_")):
+        threads = blas_threads()
+        library.openblas_read_env()  # OpenBLAS reads its environment when it is loaded: have it read again,
+        library.blas_thread_shutdown_()  # and restart its threads, which took the old value
+        set_blas_threads(threads)

@@ -1,0 +1,40 @@
+"""The linear layer: plain products of matrices, with the bias added in place. Formula: ../reference/linear.py."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from ...device import Array
+from ..cpu import BLOCK, for_blocks
+from ..deposit import Product
+
+
+def linear(
+    x: Array,
+    weight: Array,
+    bias: Array | None = None,
+    transposed: bool = False,
+    needs: tuple[bool, bool, bool] = (True, True, True),
+) -> tuple[Array, Any]:
+    i, o = reversed(weight.shape) if transposed else weight.shape
+    rows = x.reshape(-1, i) if x.size else np.empty((x.size // max(i, 1), i), dtype=x.dtype)
+    y = rows @ (weight.T if transposed else weight)
+    if bias is not None:
+        for_blocks(len(y), max(1, BLOCK // max(o, 1)), lambda _, a, b: _add(y[a:b], bias), elements=y.size)
+    return y.reshape(*x.shape[:-1], o), (rows, x.shape, weight, transposed, needs)
+
+
+def _add(rows: Array, bias: Array) -> None:
+    rows += bias
+
+
+def linear_backward(dy: Array, saved: Any) -> tuple[Array | None, Product | None, Array | None]:
+    """The weight's gradient is left as a product to be computed where it belongs."""
+    rows, shape, weight, transposed, (needs_x, needs_weight, needs_bias) = saved
+    flat = dy.reshape(len(rows), dy.shape[-1])
+    dx = (flat @ (weight if transposed else weight.T)).reshape(shape) if needs_x else None
+    dweight = (Product(flat, rows) if transposed else Product(rows, flat)) if needs_weight else None
+    dbias = np.ones(len(flat), dtype=flat.dtype) @ flat if needs_bias else None
+    return dx, dweight, dbias

@@ -1,0 +1,40 @@
+"""The linear layer. Weights are stored (in, out), so that the code reads like the formula.
+
+… any leading axes, I inputs, O outputs.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ...device import Array
+
+
+def linear(
+    x: Array,
+    weight: Array,
+    bias: Array | None = None,
+    transposed: bool = False,
+    needs: tuple[bool, bool, bool] = (True, True, True),
+) -> tuple[Array, Any]:
+    """x (…, I), weight (I, O), bias (O,) or None → (…, O). A column of the weight makes one output.
+
+    transposed: the weight is stored (O, I), as a table of embeddings is that also serves as the output layer.
+
+    Formula: y = x W + b
+    Paper: Rumelhart, Hinton & Williams 1986, "Learning representations by back-propagating errors", equation 1
+    Example: examples/01_gradients.py
+    Test: tests/test_gradients.py
+    """
+    y = x @ (weight.T if transposed else weight)
+    return (y if bias is None else y + bias), (x, weight, transposed, needs)
+
+
+def linear_backward(dy: Array, saved: Any) -> tuple[Array | None, Array | None, Array | None]:
+    """yₙₒ = Σᵢ xₙᵢ Wᵢₒ + bₒ, so dxₙᵢ = Σₒ dyₙₒ Wᵢₒ, dWᵢₒ = Σₙ xₙᵢ dyₙₒ and dbₒ = Σₙ dyₙₒ."""
+    x, weight, transposed, (needs_x, needs_weight, needs_bias) = saved
+    rows, drows = x.reshape(-1, x.shape[-1]), dy.reshape(-1, dy.shape[-1])
+    dx = dy @ (weight if transposed else weight.T) if needs_x else None
+    dweight = rows.T @ drows if needs_weight else None
+    dbias = drows.sum(axis=0) if needs_bias else None
+    return dx, dweight.T if transposed and needs_weight else dweight, dbias

@@ -1,0 +1,326 @@
+"""Reverse-mode differentiation: a Tensor remembers how it was made, and `backward` walks that memory back.
+
+An operation computes with arrays and calls `record`, handing over its result, its operands and a function that
+turns the gradient of the result into the gradients of the operands (the vjp, vector-Jacobian product):
+
+    def multiply(a, b):
+        x, y = a.data, b.data
+        return record(x * y, (a, b), lambda g: (g * y, g * x))
+
+Everything else about differentiation is on this page: the order of the walk, the sum over several uses of one
+value, and the sum over broadcast axes.
+"""
+
+from __future__ import annotations
+
+import weakref
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+from . import ops  # ops imports this module too: autograd/__init__ makes sure it comes first
+from .device import Array, array_module, device_of, is_numpy, to_numpy
+from .guard import Guard
+from .kernels.deposit import Deposit
+from .modes import is_recording, watcher
+
+Vjp = Callable[[Array], Sequence[Any]]
+OnLeaf = Callable[["Tensor", Array], None]
+
+
+class Node:
+    """One recorded operation: its vjp, and the nodes (or leaf tensors) its operands came from.
+
+    It knows the result's shape but does not hold it: a value that no vjp captured is freed when nobody looks.
+    """
+
+    __slots__ = ("dtype", "guards", "parents", "result", "shape", "step", "vjp")
+
+    def __init__(self, data: Array, parents: tuple, vjp: Vjp, guards: tuple[Guard, ...]) -> None:
+        self.parents, self.vjp, self.guards = parents, vjp, guards
+        self.shape, self.dtype = data.shape, data.dtype
+        self.result: weakref.ref | None = None  # the tensor, if it asked to see its gradient (retain_grad)
+        self.step: Any = None  # the traced step, if somebody watches (trace)
+
+
+def record(data: Array, operands: tuple[Tensor | None, ...], vjp: Vjp) -> Tensor:
+    """The result of an operation. `vjp(g)` returns one gradient (array, deposit or None) for each operand.
+
+    The vjp captures arrays, never Tensors: graphs then have no cycles, and activations die when last used.
+    """
+    result = Tensor(data)
+    if is_numpy(data):
+        result.data.flags.writeable = False
+    if is_recording() and any(t is not None and t.requires_grad for t in operands):
+        parents = tuple(None if t is None or not t.requires_grad else t.node or t for t in operands)
+        guards = tuple(Guard(t) for t in operands if t is not None and t.node is None)
+        result.requires_grad, result.node = True, Node(result.data, parents, vjp, guards)
+    if (graph := watcher()) is not None:
+        step = graph.add(_name(vjp), result, operands)
+        if result.node is not None:
+            result.node.step = step
+    return result
+
+
+def backward(root: Tensor, gradient: Array, retain_graph: bool, on_leaf: OnLeaf | None) -> None:
+    """Visits each node once, after everything that used its value; `uses` counts those still to come.
+
+    The gradient of a value is the sum over its uses. It is dropped as soon as the node has passed it on.
+    """
+    deliver = _Delivery(on_leaf)
+    if root.node is None:
+        return deliver(root, gradient, last=True)
+    uses = _count_uses(root.node)
+    cotangents: dict[Node, Array] = {root.node: gradient}
+    ready = [root.node]
+    while ready:
+        node = ready.pop()
+        g = cotangents.pop(node)
+        _show(node, g)
+        for parent, cotangent in zip(node.parents, node.vjp(g), strict=True):
+            if parent is None:
+                continue
+            uses[parent] -= 1
+            if isinstance(parent, Tensor):
+                deliver(parent, _fit(cotangent, parent), last=uses[parent] == 0)
+                continue
+            cotangents[parent] = _sum(cotangents.get(parent), _fit(cotangent, parent))
+            if uses[parent] == 0:
+                ready.append(parent)
+        if not retain_graph:
+            node.vjp, node.parents, node.guards = None, (), ()
+
+
+def _count_uses(root: Node) -> Counter:
+    """How often each node and leaf below `root` is an operand. Finds what is wrong before any gradient moves."""
+    uses: Counter = Counter()
+    stack, seen = [root], {root}
+    while stack:
+        node = stack.pop()
+        if node.vjp is None:
+            raise RuntimeError(
+                "backward() through a graph that an earlier backward() has freed: run the forward again, or let "
+                "the earlier one keep it with backward(retain_graph=True)"
+            )
+        for guard in node.guards:
+            if guard.is_broken():
+                raise RuntimeError(
+                    f"a value that {_name(node.vjp)}() recorded (shape {guard.tensor.shape}) was changed in place "
+                    "before backward(), whose gradients would be wrong: change it after, or copy it first"
+                )
+        for parent in node.parents:
+            if parent is not None:
+                uses[parent] += 1
+                if isinstance(parent, Node) and parent not in seen:
+                    seen.add(parent)
+                    stack.append(parent)
+    return uses
+
+
+def _fit(cotangent: Any, parent: Node | Tensor) -> Any:
+    """The gradient in the parent's own shape and precision: what was repeated forward is summed backward."""
+    if isinstance(cotangent, Deposit):
+        return cotangent
+    if cotangent.shape != parent.shape:
+        cotangent = cotangent.sum(axis=tuple(range(cotangent.ndim - len(parent.shape))))
+        repeated = tuple(i for i, n in enumerate(parent.shape) if n == 1 and cotangent.shape[i] != 1)
+        cotangent = cotangent.sum(axis=repeated, keepdims=True)
+    return cotangent if cotangent.dtype == parent.dtype else cotangent.astype(parent.dtype)
+
+
+def _sum(total: Array | None, cotangent: Any) -> Array:
+    """total + cotangent, as a new array: the same array may also be another value's gradient."""
+    if not isinstance(cotangent, Deposit):
+        return cotangent if total is None else total + cotangent
+    if total is None:
+        return cotangent.array()
+    total = total.copy()
+    cotangent.add_to(total)
+    return total
+
+
+def _show(node: Node, g: Array) -> None:
+    """To whoever asked: retain_grad() and trace()."""
+    if node.result is not None and (tensor := node.result()) is not None:
+        tensor.grad = g.copy() if tensor.grad is None else tensor.grad + g
+    if node.step is not None:
+        node.step.gradient = g
+
+
+def _name(vjp: Vjp) -> str:
+    """The operation that a vjp was written in: "multiply" for multiply.<locals>.<lambda>."""
+    return vjp.__qualname__.partition(".")[0]
+
+
+class _Delivery:
+    """Brings gradients to leaf tensors: into their own `.grad`, or, once complete, to the caller's on_leaf."""
+
+    def __init__(self, on_leaf: OnLeaf | None) -> None:
+        self.on_leaf = on_leaf
+        self.pending: dict[Tensor, Array] = {}
+
+    def __call__(self, leaf: Tensor, cotangent: Any, last: bool) -> None:
+        if self.on_leaf is None:
+            leaf.accumulate(cotangent)
+            return
+        total = _sum(self.pending.pop(leaf, None), cotangent)
+        if last:
+            self.on_leaf(leaf, total)
+        else:
+            self.pending[leaf] = total
+
+
+class Tensor:
+    """An array that takes part in differentiation.
+
+    `Tensor(array)` does not copy: numbers, lists and arrays are taken as they are. With requires_grad=True the
+    tensor is a leaf whose gradient `backward` adds to `.grad`, a bare array of the same shape (None before).
+    Only floating-point tensors can have gradients: an integer one raises TypeError.
+    """
+
+    __slots__ = ("__weakref__", "_data", "grad", "grad_buffer", "node", "requires_grad", "version")
+    __array_priority__ = 1000.0  # array + tensor is the tensor's business, not the array's
+    __array_ufunc__ = None
+
+    def __init__(self, array: Any, requires_grad: bool = False) -> None:
+        array = array.data if isinstance(array, Tensor) else array
+        data = array_module(array).asarray(array)
+        if requires_grad and data.dtype.kind != "f":
+            raise TypeError(f"only floating-point tensors can require gradients, and this one is {data.dtype}")
+        self._data = data
+        self.requires_grad = requires_grad
+        self.grad: Array | None = None
+        self.grad_buffer: Array | None = None  # where an optimizer wants this leaf's gradient written
+        self.node: Node | None = None
+        self.version = 0
+
+    @property
+    def data(self) -> Array:
+        """The bare array. That of an operation's result is read-only (where the library can hold that)."""
+        return self._data
+
+    @data.setter
+    def data(self, array: Array) -> None:
+        if self.node is not None:
+            raise ValueError("the value of an operation's result cannot be replaced: change a leaf tensor instead")
+        self.version += array is self._data  # x.data -= …: the very array that a graph may have captured
+        self._data = array
+
+    shape = property(lambda self: self._data.shape)
+    ndim = property(lambda self: self._data.ndim)
+    size = property(lambda self: self._data.size)
+    dtype = property(lambda self: self._data.dtype)
+    device = property(lambda self: device_of(self._data))
+
+    def backward(
+        self, gradient: Any = None, retain_graph: bool = False, on_leaf: OnLeaf | None = None
+    ) -> None:
+        """Adds to each leaf's `.grad` the gradient of Σ gradient · self (of self, where self is one number).
+
+        retain_graph keeps what another backward through the same graph would need. on_leaf(leaf, array)
+        receives each finished leaf gradient in place of `.grad`, as soon as its last contribution is in.
+        Raises RuntimeError for a tensor that records nothing, for a tensor of several elements without a
+        gradient, for a freed graph, and for a recorded value that was changed in place.
+        """
+        if not self.requires_grad:
+            raise RuntimeError(
+                "backward() from a tensor that depends on nothing that requires a gradient: "
+                "was a leaf made with requires_grad=True, and the forward run outside no_grad()?"
+            )
+        xp = array_module(self._data)
+        if gradient is None:
+            if self.size != 1:
+                raise RuntimeError(
+                    f"backward() without a gradient starts from a single number, and this tensor has shape "
+                    f"{self.shape}: reduce it to a loss first, or pass backward(gradient) of that shape"
+                )
+            gradient = xp.ones_like(self._data)
+        gradient = xp.asarray(gradient.data if isinstance(gradient, Tensor) else gradient, dtype=self.dtype)
+        if gradient.shape != self.shape:
+            raise ValueError(f"backward(gradient): shape {gradient.shape} is not the tensor's {self.shape}")
+        backward(self, gradient, retain_graph, on_leaf)
+
+    def accumulate(self, cotangent: Array | Deposit) -> None:
+        """Adds a gradient to `.grad`: in place, or straight into the optimizer's buffer where there is one."""
+        if self.grad is not None:
+            if isinstance(cotangent, Deposit):
+                cotangent.add_to(self.grad)
+            else:
+                self.grad += cotangent
+        elif self.grad_buffer is not None:
+            if isinstance(cotangent, Deposit):
+                cotangent.write_to(self.grad_buffer)
+            else:
+                self.grad_buffer[...] = cotangent
+            self.grad = self.grad_buffer
+        else:
+            self.grad = cotangent.array() if isinstance(cotangent, Deposit) else cotangent.copy()
+
+    def retain_grad(self) -> Tensor:
+        """Keeps the gradient of this intermediate value in `.grad` when backward passes; returns self."""
+        if self.node is not None:
+            self.node.result = weakref.ref(self)
+        return self
+
+    def detach(self) -> Tensor:
+        """The same array as a constant."""
+        return Tensor(self._data)
+
+    def item(self) -> float | int:
+        """The value of a one-element tensor as a Python number; waits for the GPU."""
+        return self._data.item()
+
+    def numpy(self) -> Array:
+        """The values as a NumPy array: shared on the CPU, copied from a GPU."""
+        return to_numpy(self._data)
+
+    def __len__(self) -> int:
+        if self.ndim == 0:
+            raise TypeError("a tensor without axes has no length")
+        return self.shape[0]
+
+    def __iter__(self) -> Iterator[Tensor]:
+        return (self[i] for i in range(len(self)))
+
+    def __bool__(self) -> bool:
+        return bool(self._data)
+
+    def __float__(self) -> float:
+        return float(self._data)
+
+    def __repr__(self) -> str:
+        note = ", requires_grad=True" if self.requires_grad else ""
+        return f"Tensor({self._data!r}{note})"
+
+    # Operators and NumPy's methods, each the operation of that name.
+
+    def __add__(self, other: Any) -> Tensor: return ops.add(self, other)
+    def __radd__(self, other: Any) -> Tensor: return ops.add(other, self)
+    def __sub__(self, other: Any) -> Tensor: return ops.subtract(self, other)
+    def __rsub__(self, other: Any) -> Tensor: return ops.subtract(other, self)
+    def __mul__(self, other: Any) -> Tensor: return ops.multiply(self, other)
+    def __rmul__(self, other: Any) -> Tensor: return ops.multiply(other, self)
+    def __truediv__(self, other: Any) -> Tensor: return ops.divide(self, other)
+    def __rtruediv__(self, other: Any) -> Tensor: return ops.divide(other, self)
+    def __pow__(self, other: Any) -> Tensor: return ops.power(self, other)
+    def __rpow__(self, other: Any) -> Tensor: return ops.power(other, self)
+    def __matmul__(self, other: Any) -> Tensor: return ops.matmul(self, other)
+    def __rmatmul__(self, other: Any) -> Tensor: return ops.matmul(other, self)
+    def __neg__(self) -> Tensor: return ops.negative(self)
+    def __getitem__(self, index: Any) -> Tensor: return ops.getitem(self, index)
+
+    def __lt__(self, other: Any) -> Array: return self._data < ops.bare(other)
+    def __le__(self, other: Any) -> Array: return self._data <= ops.bare(other)
+    def __gt__(self, other: Any) -> Array: return self._data > ops.bare(other)
+    def __ge__(self, other: Any) -> Array: return self._data >= ops.bare(other)
+
+    @property
+    def T(self) -> Tensor: return ops.transpose(self)
+
+    def sum(self, axis: Any = None, keepdims: bool = False) -> Tensor: return ops.sum(self, axis, keepdims)
+    def mean(self, axis: Any = None, keepdims: bool = False) -> Tensor: return ops.mean(self, axis, keepdims)
+    def max(self, axis: Any = None, keepdims: bool = False) -> Tensor: return ops.max(self, axis, keepdims)
+    def var(self, axis: Any = None, keepdims: bool = False) -> Tensor: return ops.var(self, axis, keepdims)
+    def reshape(self, *shape: Any) -> Tensor: return ops.reshape(self, shape[0] if len(shape) == 1 else shape)
+    def transpose(self, *axes: Any) -> Tensor: return ops.transpose(self, *axes)
+    def swapaxes(self, axis1: int, axis2: int) -> Tensor: return ops.swapaxes(self, axis1, axis2)

@@ -1,0 +1,29 @@
+"""tinygpt: a large language model from first principles, in pure NumPy."""
+
+from importlib.util import find_spec
+from pathlib import Path
+
+__version__ = "0.1.0"
+__all__ = ["__version__"]
+
+
+def _require_our_autograd() -> None:
+    """Another package is called autograd too. Where both were installed, files of one may have replaced the other's.
+
+    Looks without importing: what has been mixed up might fail in any way.
+    """
+    spec = find_spec("autograd")
+    ours = (
+        spec is not None
+        and spec.origin is not None  # a directory without __init__.py: the other package was removed, and took ours
+        and "Part of tinygpt." in Path(spec.origin).read_text(encoding="utf-8")
+    )
+    if not ours:
+        found = spec.submodule_search_locations if spec is not None else None
+        raise ImportError(
+            f"another package named autograd is installed here, or was{f' ({next(iter(found))})' if found else ''}: "
+            "tinygpt needs its own; install tinygpt in a fresh environment (python -m venv .venv)"
+        )
+
+
+_require_our_autograd()

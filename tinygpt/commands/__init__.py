@@ -1,0 +1,1 @@
+"""What each command of `tinygpt` does; the command line itself is read in cli.py."""

@@ -1,0 +1,98 @@
+"""The options of `tinygpt train`, with nanoGPT's names, and what makes sense among them."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import asdict, dataclass, field, fields, replace
+from typing import Any
+
+from ..errors import BadInput
+
+LARGEST_SEED = (1 << 63) - 1
+
+
+def option(default: Any, help: str, choices: tuple[str, ...] | None = None, fixed: bool = False) -> Any:
+    """fixed: the option shapes model or data, so that a run that is resumed cannot change it."""
+    return field(default=default, metadata={"help": help, "choices": choices, "fixed": fixed})
+
+
+@dataclass(frozen=True)
+class TrainOptions:
+    """Defaults do the main job: about two minutes on two cores."""
+
+    data: tuple[str, ...] = option((), "files or directories of text (default: the English in Python)", fixed=True)
+    encoding: str = option("utf-8", "how --data is encoded", fixed=True)
+    out: str = option("runs/english", "the run's directory")
+    tokenizer: str = option("bpe", "byte-pair encoding, or one token a character", ("bpe", "char"), fixed=True)
+    vocab_size: int = option(2048, "tokens of the byte-pair encoding", fixed=True)
+    n_layer: int = option(4, "blocks", fixed=True)
+    n_head: int = option(4, "attention heads of a block", fixed=True)
+    n_embd: int = option(192, "channels", fixed=True)
+    block_size: int = option(128, "context: how many tokens the model sees", fixed=True)
+    bias: bool = option(True, "biases in linear layers and normalizations", fixed=True)
+    dropout: float = option(0.0, "probability with which activations are dropped")
+    batch_size: int = option(16, "sequences of a micro-batch")
+    gradient_accumulation_steps: int = option(1, "micro-batches of a step")
+    max_iters: int = option(1000, "steps")
+    learning_rate: float = option(2e-3, "the highest, after the warm-up")
+    min_lr: float = option(2e-4, "the lowest, at the end of the cosine")
+    warmup_iters: int = option(50, "steps over which the rate rises")
+    weight_decay: float = option(0.1, "of matrices")
+    beta1: float = option(0.9, "Adam's mean of gradients: how much of it stays each step")
+    beta2: float = option(0.99, "Adam's mean of squared gradients: how much of it stays each step")
+    grad_clip: float = option(1.0, "largest gradient norm; 0 does not clip")
+    eval_interval: int = option(250, "steps between evaluations, samples and saves")
+    eval_iters: int = option(20, "batches of an evaluation on the way")
+    seed: int = option(1337, "of everything random", fixed=True)
+    device: str = option("cpu", "cpu, cuda, or cuda:1")
+
+    def __post_init__(self) -> None:
+        positive = (
+            "vocab_size", "n_layer", "n_head", "n_embd", "block_size", "batch_size",
+            "gradient_accumulation_steps", "max_iters", "eval_interval", "eval_iters",
+        )  # fmt: skip
+        for name in positive:
+            self._require(name, lambda x: x >= 1, "at least 1")
+        for name in ("warmup_iters", "weight_decay", "grad_clip", "min_lr"):
+            self._require(name, lambda x: x >= 0, "at least 0")
+        self._require("learning_rate", lambda x: x > 0, "above 0")
+        self._require("min_lr", lambda x: x <= self.learning_rate, "at most the learning rate")
+        self._require("dropout", lambda x: 0 <= x < 1, "at least 0 and below 1")
+        for name in ("beta1", "beta2"):
+            self._require(name, lambda x: 0 <= x < 1, "at least 0 and below 1")
+        self._require("seed", lambda x: 0 <= x <= LARGEST_SEED, f"from 0 to {LARGEST_SEED}")
+        for option in fields(self):
+            choices = option.metadata["choices"]
+            if choices and getattr(self, option.name) not in choices:
+                raise BadInput(f"{flag(option.name)} must be one of {', '.join(choices)}")
+        if self.n_embd % self.n_head:
+            raise BadInput(f"--n-embd {self.n_embd} cannot be divided among --n-head {self.n_head}: make it a multiple")
+
+    def _require(self, name: str, holds: Any, words: str) -> None:
+        value = getattr(self, name)
+        if not (math.isfinite(value) and holds(value)):
+            raise BadInput(f"{flag(name)} must be {words}, not {value}")
+
+    def resumed_with(self, given: dict[str, Any]) -> TrainOptions:
+        """These options, of a run on disk, with those given now. Raises BadInput for one that cannot change."""
+        for option in fields(self):
+            name = option.name
+            if option.metadata["fixed"] and name in given and given[name] != getattr(self, name):
+                raise BadInput(
+                    f"{flag(name)} {given[name]} cannot change when a run is resumed: it was {getattr(self, name)}; "
+                    "leave the option out, or begin a new run with another --out"
+                )
+        return replace(self, **given)
+
+    @classmethod
+    def from_record(cls, record: dict[str, Any]) -> TrainOptions:
+        """What `asdict` gave, read back from JSON."""
+        known = {option.name for option in fields(cls)}
+        return cls(**{k: tuple(v) if k == "data" else v for k, v in record.items() if k in known})
+
+    def record(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+def flag(name: str) -> str:
+    return "--" + name.replace("_", "-")

@@ -1,0 +1,94 @@
+"""From the options of a run to what training needs: text, tokenizer, token ids, baselines."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from autograd import to_device
+
+from ..errors import BadInput
+from ..model.bigram import CountedBigram
+from ..text.batches import Batch, meeting_windows, random_windows
+from ..text.corpus import Corpus, embedded_english, read_files, split
+from ..text.tokenizer import END_OF_TEXT, BaseTokenizer, CharTokenizer, Tokenizer
+from ..train.evaluate import Evaluation
+from .options import TrainOptions
+
+PRIORS = (2, 8, 32, 128, 512)  # imaginary observations of the counted bigram: the best for the validation text is taken
+
+
+@dataclass(frozen=True)
+class Texts:
+    """A corpus as token ids, parted into what is trained on and what is held out."""
+
+    corpus: Corpus
+    tokenizer: BaseTokenizer
+    train: np.ndarray
+    validation: np.ndarray
+    train_bytes: int
+    validation_bytes: int
+
+    def train_batches(self, options: TrainOptions) -> Any:
+        """Batch number → batch, on the options' device."""
+
+        def batch(index: int) -> Batch:
+            windows = random_windows(self.train, options.batch_size, options.block_size, options.seed, index)
+            return _on_device(windows, options.device)
+
+        return batch
+
+    def some_validation(self, options: TrainOptions) -> list[Batch]:
+        """The same random windows at every evaluation on the way, so that their losses can be compared."""
+        size = min(options.block_size, len(self.validation) - 1)
+        drawn = (
+            random_windows(self.validation, options.batch_size, size, options.seed + 1, index)
+            for index in range(options.eval_iters)
+        )
+        return [_on_device(windows, options.device) for windows in drawn]
+
+    def whole_validation(self, options: TrainOptions) -> Any:
+        """Windows that meet: every held-out token once."""
+        windows = meeting_windows(self.validation, options.batch_size, options.block_size)
+        return (_on_device(batch, options.device) for batch in windows)
+
+
+def read_corpus(options: TrainOptions) -> Corpus:
+    return read_files(options.data, options.encoding) if options.data else embedded_english()
+
+
+def prepare(corpus: Corpus, options: TrainOptions, tokenizer: BaseTokenizer | None = None) -> Texts:
+    """Raises BadInput for a corpus too short for one context, or with characters the tokenizer does not know."""
+    train, validation = split(corpus)
+    tokenizer = tokenizer or _new_tokenizer(corpus, train, options)
+    ids, held_out = (tokenizer.encode_documents(part.texts) for part in (train, validation))
+    if len(corpus.documents) == 1 and tokenizer.end_of_text is not None:
+        ids, held_out = ids[:-1], held_out[:-1]  # one text cut in two does not end at the cut
+    random_windows(ids, 1, options.block_size, options.seed, 0)
+    if len(held_out) < 2:
+        raise BadInput("the validation part of the corpus has fewer than 2 tokens: give more text")
+    return Texts(corpus, tokenizer, ids, held_out, train.n_bytes, validation.n_bytes)
+
+
+def _new_tokenizer(corpus: Corpus, train: Corpus, options: TrainOptions) -> BaseTokenizer:
+    special = (END_OF_TEXT,) if len(corpus.documents) > 1 else ()
+    if options.tokenizer == "char":  # the alphabet of all the text, as nanoGPT does
+        return CharTokenizer.train(corpus.texts, special_tokens=special)
+    return Tokenizer.train(train.texts, options.vocab_size, special_tokens=(END_OF_TEXT,))
+
+
+def baselines(texts: Texts) -> dict[str, Evaluation]:
+    """What the held-out text costs a guesser, and whoever knows only which token followed which how often."""
+    targets, vocab_size = len(texts.validation) - 1, texts.tokenizer.vocab_size
+    nats = min(CountedBigram(texts.train, vocab_size, prior).nats(texts.validation) for prior in PRIORS)
+    return {
+        "uniform guess": Evaluation(targets * math.log(vocab_size), targets, texts.validation_bytes),
+        "counted bigram": Evaluation(nats, targets, texts.validation_bytes),
+    }
+
+
+def _on_device(batch: Batch, device: str) -> Batch:
+    return Batch(to_device(batch.inputs, device), to_device(batch.targets, device))

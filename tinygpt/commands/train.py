@@ -1,0 +1,222 @@
+"""`tinygpt train`: a corpus becomes a model that writes."""
+
+from __future__ import annotations
+
+import sys
+import time
+from contextlib import suppress
+from typing import Any
+
+import numpy as np
+from tqdm import tqdm
+
+from autograd import Key, blas_info, require_device
+
+from ..errors import BadInput, MissingExtra
+from ..files import replacing
+from ..model.gpt import GPT, GPTConfig
+from ..train import AdamW, Step, causal_lm_loss, evaluate, train, warmup_cosine
+from ..train.checkpoints import save_checkpoint
+from ..train.evaluate import Evaluation
+from ..train.run import Run
+from ..view import loss_curve, loss_curve_png
+from .interrupt import Interrupt
+from .options import TrainOptions
+from .prepare import Texts, baselines, prepare, read_corpus
+from .writing import write_sample
+
+SAMPLE_TOKENS, LAST_SAMPLE_TOKENS = 60, 160
+
+
+def train_command(given: dict[str, Any], resume: bool, overwrite: bool) -> None:
+    """The whole job, from the options given on the command line. Raises BadInput before anything is changed."""
+    if resume and overwrite:
+        raise BadInput("--resume goes on with a run and --overwrite replaces it: choose one")
+    out = given.get("out", TrainOptions.out)
+    job = _Job.resumed(Run.existing(out), given) if resume else _Job.new(TrainOptions(**given), overwrite)
+    job.describe()
+    job.train()
+
+
+class _Job:
+    """A run under way: what it is made of, and where it stands."""
+
+    def __init__(self, run: Run, options: TrainOptions, texts: Texts, model: GPT, optimizer: AdamW) -> None:
+        self.run, self.options, self.texts, self.model, self.optimizer = run, options, texts, model, optimizer
+        self.baselines = baselines(texts)
+        self.unsaved: list[dict[str, Any]] = []
+
+    @classmethod
+    def new(cls, options: TrainOptions, overwrite: bool) -> _Job:
+        if not overwrite and Run(options.out).path.exists():
+            Run.create(options.out, overwrite)  # says at once what is in the way
+        _require_device(options.device)
+        texts = prepare(read_corpus(options), options)
+        model = GPT(_model_config(options, texts.tokenizer.vocab_size), Key(options.seed).fold("init"))
+        run = Run.create(options.out, overwrite)
+        texts.tokenizer.save(run.tokenizer)
+        model.to(options.device)
+        job = cls(run, options, texts, model, _optimizer(model, options))
+        run.write_config(job.record())
+        return job
+
+    @classmethod
+    def resumed(cls, run: Run, given: dict[str, Any]) -> _Job:
+        checkpoint = run.load()
+        options = TrainOptions.from_record(checkpoint.run["options"]).resumed_with(given)
+        _require_device(options.device)
+        corpus = read_corpus(options)
+        if corpus.fingerprint != checkpoint.run["corpus"]["fingerprint"]:
+            raise BadInput(
+                f"the corpus is not the one this run was trained on ({checkpoint.run['corpus']['name']}): give the "
+                "same --data (the embedded corpus differs between versions of Python)"
+            )
+        if checkpoint.computed_by != blas_info():
+            print(
+                f"note: this run was computed by {_engine(checkpoint.computed_by)}, and is continued by "
+                f"{_engine(blas_info())}: the last bits of its numbers will differ",
+                file=sys.stderr,
+            )
+        model = checkpoint.model(options.device)
+        job = cls(run, options, prepare(corpus, options, checkpoint.tokenizer), model, _optimizer(model, options))
+        checkpoint.restore(job.optimizer)
+        run.rewrite_log(run.read_log(before_step=checkpoint.step))
+        run.write_config(job.record())
+        return job
+
+    @property
+    def step(self) -> int:
+        """Finished steps."""
+        return self.optimizer.steps
+
+    def record(self) -> dict[str, Any]:
+        corpus = self.texts.corpus
+        return {
+            "options": self.options.record(),
+            "corpus": {"name": corpus.name, "bytes": corpus.n_bytes, "fingerprint": corpus.fingerprint},
+            "python": sys.version.split()[0],
+            "numpy": np.__version__,
+            "parameters": self.model.n_params,
+        }
+
+    def describe(self) -> None:
+        """What is about to happen, and what numbers to expect."""
+        t, c = self.texts, self.model.config
+        print(f"corpus     {t.corpus.name}: {t.corpus.n_bytes / 1e6:.2f} MB, fingerprint {t.corpus.fingerprint[:12]}")
+        print(f"           train {len(t.train):,} tokens, validation {len(t.validation):,} (held-out text)")
+        kind = "bytes merged in pairs" if self.options.tokenizer == "bpe" else "characters"
+        print(f"tokenizer  {c.vocab_size:,} tokens ({kind}), {t.train_bytes / len(t.train):.2f} bytes a token")
+        print(f"model      {c.n_layer} layers, {c.n_head} heads, {c.n_embd} wide, context {c.block_size}: ", end="")
+        print(f"{self.model.n_params:,} parameters")
+        batch = self.options.batch_size * self.options.gradient_accumulation_steps
+        print(f"steps      {self.options.max_iters:,} of {batch * c.block_size:,} tokens on {self.options.device}")
+        uniform, bigram = (self.baselines[name].loss for name in ("uniform guess", "counted bigram"))
+        print(f"           a fresh model guesses: its loss is near ln {c.vocab_size} = {uniform:.3f} nats a token;")
+        print(f"           counting which token follows which gives {bigram:.3f}", flush=True)
+
+    def train(self) -> None:
+        o = self.options
+        rate = warmup_cosine(o.learning_rate, o.min_lr, o.warmup_iters, o.max_iters)
+        steps = train(
+            self.model, causal_lm_loss, self.texts.train_batches(o), self.optimizer, o.max_iters, rate,
+            o.gradient_accumulation_steps, start=self.step, seed=o.seed,
+        )  # fmt: skip
+        some_validation = self.texts.some_validation(o)
+        progress = tqdm(total=o.max_iters, initial=self.step, unit="step", dynamic_ncols=True)
+        with Interrupt() as interrupt, progress:
+            begun = time.perf_counter()
+            try:
+                for step in steps:
+                    begun = self._note(step, progress, begun)
+                    if interrupt.wanted:
+                        break
+                    if self.step % o.eval_interval == 0 and self.step < o.max_iters:
+                        self._look(some_validation, progress)
+                        begun = time.perf_counter()
+            except FloatingPointError as error:
+                raise BadInput(f"training stopped: {error}; {self._saved()}") from None
+        if interrupt.wanted and self.step < o.max_iters:
+            self.save()
+            print(f"stopped after step {self.step}; go on with: tinygpt train --out {self.run.path} --resume")
+            raise KeyboardInterrupt
+        self.finish()
+
+    def _note(self, step: Step, progress: tqdm, begun: float) -> float:
+        now = time.perf_counter()
+        progress.set_postfix_str(f"loss {step.loss:.3f}, {step.tokens / (now - begun):,.0f} tokens/s", refresh=False)
+        progress.update()
+        self.unsaved.append(
+            {"step": step.index, "loss": step.loss, "grad_norm": step.grad_norm, "lr": step.learning_rate,
+             "tokens": step.tokens, "seconds": round(now - begun, 4)}
+        )  # fmt: skip
+        return now
+
+    def _look(self, some_validation: list[Any], progress: tqdm) -> None:
+        """Now and then: how the held-out text does, what the model writes, and a save."""
+        loss = evaluate(self.model, causal_lm_loss, some_validation).loss
+        self.unsaved.append({"step": self.step - 1, "validation_loss": loss})
+        with progress.external_write_mode(file=sys.stdout):
+            print(f"\nstep {self.step}: validation loss {loss:.3f}. It writes:")
+            write_sample(self.model, self.texts.tokenizer, "", SAMPLE_TOKENS, seed=self.step)
+        self.save()
+
+    def save(self) -> None:
+        save_checkpoint(
+            self.run.checkpoint, self.step, self.model, self.optimizer, self.record(), self.texts.tokenizer
+        )
+        self.run.append_log(self.unsaved)
+        self.unsaved = []
+
+    def _saved(self) -> str:
+        there = self.run.checkpoint.exists()
+        return f"the last save is in {self.run.path}" if there else "nothing had been saved yet"
+
+    def finish(self) -> None:
+        """The whole held-out text, beside the baselines; the curve; a sample; where everything is."""
+        batches = self.texts.whole_validation(self.options)
+        result = evaluate(self.model, causal_lm_loss, batches, self.texts.validation_bytes)
+        self.unsaved.append({"step": self.step - 1, "validation_loss": result.loss, "whole": True})
+        self.save()
+        self._draw()
+        print("\nthe whole held-out text     loss (nats a token)   perplexity   bits per byte")
+        for name, evaluation in {**self.baselines, "this GPT": result}.items():
+            print(_row(name, evaluation))
+        ratio = result.bits_per_byte / self.baselines["counted bigram"].bits_per_byte
+        print(f"\n{abs(1 - ratio):.0%} {'fewer' if ratio < 1 else 'more'} bits than the counted bigram. It writes:\n")
+        write_sample(self.model, self.texts.tokenizer, "", LAST_SAMPLE_TOKENS, seed=self.options.seed)
+        print(f"\neverything is in {self.run.path}: {', '.join(sorted(p.name for p in self.run.path.iterdir()))}")
+        print(f"more of it: tinygpt generate {self.run.path} --prompt 'The '")
+
+    def _draw(self) -> None:
+        log = self.run.read_log()
+        training = [(e["step"] + 1, e["loss"]) for e in log if "loss" in e]
+        validation = [(e["step"] + 1, e["validation_loss"]) for e in log if "validation_loss" in e]
+        lines = {name: evaluation.loss for name, evaluation in self.baselines.items()}
+        title = f"{self.texts.corpus.name}: {self.model.n_params:,} parameters"
+        with replacing(self.run.curve) as file:
+            file.write(loss_curve(training, validation, lines, title).encode())
+        with suppress(MissingExtra):  # the SVG shows the same
+            loss_curve_png(self.run.curve_png, training, validation, lines, title)
+
+
+def _require_device(device: str) -> None:
+    try:
+        require_device(device)
+    except (ValueError, RuntimeError) as error:
+        raise BadInput(f"--device {device}: {error}") from None
+
+
+def _model_config(o: TrainOptions, vocab_size: int) -> GPTConfig:
+    return GPTConfig(vocab_size, o.block_size, o.n_layer, o.n_head, o.n_embd, o.dropout, o.bias)
+
+
+def _optimizer(model: GPT, o: TrainOptions) -> AdamW:
+    return AdamW(model.parameters(), o.beta1, o.beta2, weight_decay=o.weight_decay, grad_clip=o.grad_clip)
+
+
+def _row(name: str, e: Evaluation) -> str:
+    return f"{name:<24} {e.loss:>22.3f} {e.perplexity:>12,.1f} {e.bits_per_byte:>15.3f}"
+
+
+def _engine(info: dict[str, Any]) -> str:
+    return f"{info['library']} ({info['kernel']}, {info['threads']} threads)"

@@ -1,0 +1,33 @@
+"""Text from a model, shown while it is written."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from autograd import Key
+
+from ..generate import Rule, chain, generate, temperature, top_k
+from ..text.tokenizer import BaseTokenizer, StreamDecoder
+
+
+def write_sample(
+    model: Any,
+    tokenizer: BaseTokenizer,
+    prompt: str,
+    max_new_tokens: int,
+    seed: int,
+    rule: Rule | None = None,
+    number: int = 0,
+) -> None:
+    """Prints the prompt and what the model makes of it, token by token, and a newline.
+
+    An empty prompt begins a document: with the end-of-text token, or a newline where the vocabulary has none.
+    """
+    rule = rule or chain(temperature(0.8), top_k(50))
+    stop = () if tokenizer.end_of_text is None else (tokenizer.end_of_text,)
+    ids = tokenizer.encode(prompt) or list(stop) or tokenizer.encode("\n")
+    decoder = StreamDecoder(tokenizer)
+    print(prompt, end="", flush=True)
+    for token in generate(model, ids, max_new_tokens, rule, Key(seed).fold("sample", number), stop):
+        print(decoder.push(token), end="", flush=True)
+    print(decoder.finish(), flush=True)

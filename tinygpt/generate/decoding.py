@@ -1,0 +1,52 @@
+"""One token after another: each is predicted from all before it and becomes part of what the next is predicted from."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Sequence
+from typing import Any
+
+import numpy as np
+
+from autograd import Key, no_grad, to_device, to_numpy
+
+from ..errors import BadInput
+from .sampling import Rule, greedy, sample
+
+
+def generate(
+    model: Any,
+    prompt: Sequence[int],
+    max_new_tokens: int,
+    rule: Rule | None = None,
+    key: Key | None = None,
+    stop_tokens: Collection[int] = (),
+) -> Iterator[int]:
+    """Yields new tokens as they come, until max_new_tokens or one of stop_tokens (which is not yielded).
+
+    With a key, token n is drawn by rule from key.fold("token", n): the same key writes the same text. Without one, the
+    likeliest token is taken. Once the text outgrows the context the model sees its last block_size tokens.
+    Raises BadInput for an empty prompt, one longer than the context, and ids the model does not know.
+
+    Formula: x_t ~ p(x_t | x_0 … x_{t−1})
+    Paper: Bengio et al. 2003, "A neural probabilistic language model", section 1
+    Example: examples/06_generation.py
+    Test: tests/test_generate.py
+    """
+    tokens, config = list(prompt), model.config
+    if not tokens:
+        raise BadInput("a prompt needs at least one token: begin with the end-of-text token, or with a newline")
+    if len(tokens) > config.block_size:
+        raise BadInput(f"the prompt has {len(tokens)} tokens, and the context is {config.block_size}: shorten it")
+    if not all(0 <= token < config.vocab_size for token in tokens):
+        raise BadInput(f"the prompt has ids outside 0 … {config.vocab_size - 1}: was it made by another tokenizer?")
+    device = model.parameters()[0].device
+    for n in range(max_new_tokens):
+        window = np.asarray([tokens[-config.block_size :]], dtype=np.int64)
+        with no_grad():
+            logits = to_numpy(model(to_device(window, device)).data[0, -1])
+        logits = rule(logits) if rule else logits
+        token = greedy(logits) if key is None else sample(logits, key.fold("token", n))
+        if token in stop_tokens:
+            return
+        tokens.append(token)
+        yield token

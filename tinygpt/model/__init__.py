@@ -1,0 +1,7 @@
+"""Language models as modules whose forward reads as the paper's figure."""
+
+from .bigram import BigramLM, CountedBigram
+from .gpt import GPT, GPTConfig
+from .module import Module, Parameter
+
+__all__ = ["GPT", "BigramLM", "CountedBigram", "GPTConfig", "Module", "Parameter"]

@@ -1,0 +1,51 @@
+"""The layers: a formula of `autograd` and the parameters it needs."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from autograd import Key, Tensor, embedding, full, layer_norm, linear
+
+from .module import Module, Parameter
+
+STD = 0.02  # of initial weights: Radford et al. 2019 (GPT-2), as its released code has it
+
+
+class Linear(Module):
+    """y = x W + b, W (in, out) drawn with standard deviation `std`, b zero."""
+
+    weight: Parameter
+    bias: Parameter | None
+
+    def __init__(self, n_in: int, n_out: int, key: Key, bias: bool = True, std: float = STD) -> None:
+        self.weight = Parameter(key.normal((n_in, n_out), std))
+        self.bias = Parameter(full((n_out,), 0.0)) if bias else None
+
+    def __call__(self, x: Tensor) -> Tensor:
+        return linear(x, self.weight, self.bias)
+
+
+class Embedding(Module):
+    """Row i of a table (V, C) for each token id i."""
+
+    weight: Parameter
+
+    def __init__(self, n_rows: int, n_embd: int, key: Key, std: float = STD) -> None:
+        self.weight = Parameter(key.normal((n_rows, n_embd), std))
+
+    def __call__(self, ids: Any) -> Tensor:
+        return embedding(ids, self.weight)
+
+
+class LayerNorm(Module):
+    """(x − mean) / √(var + eps) · weight + bias over the channels, beginning as the plain normalization."""
+
+    weight: Parameter
+    bias: Parameter | None
+
+    def __init__(self, n_embd: int, bias: bool = True) -> None:
+        self.weight = Parameter(full((n_embd,), 1.0))
+        self.bias = Parameter(full((n_embd,), 0.0)) if bias else None
+
+    def __call__(self, x: Tensor) -> Tensor:
+        return layer_norm(x, self.weight, self.bias)

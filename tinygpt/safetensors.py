@@ -1,0 +1,109 @@
+"""Arrays in a file, in the safetensors layout.
+
+Eight bytes hold the length of a JSON header, little-endian; the header gives for each array its type, shape and the
+two offsets between which its bytes stand, counted from the end of the header, and under "__metadata__" a dictionary
+of strings; then come the arrays, little-endian, in C order. Nothing in such a file is ever executed.
+Layout: https://huggingface.co/docs/safetensors, section "Format".
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from .errors import BadInput
+from .files import replacing
+
+DTYPES = {
+    "F64": "<f8", "F32": "<f4", "F16": "<f2",
+    "I64": "<i8", "I32": "<i4", "I16": "<i2", "I8": "|i1",
+    "U64": "<u8", "U32": "<u4", "U16": "<u2", "U8": "|u1", "BOOL": "|b1",
+}  # fmt: skip
+NAMES = {np.dtype(dtype): name for name, dtype in DTYPES.items()}
+LARGEST_HEADER = 100_000_000  # bytes: the limit of the format's own library
+
+
+def save(path: str | os.PathLike[str], arrays: Mapping[str, np.ndarray], metadata: Mapping[str, str]) -> None:
+    """Writes all arrays or leaves what was at `path`. Raises BadInput where the file cannot be written."""
+    header: dict[str, Any] = {"__metadata__": dict(metadata)}
+    end = 0
+    for name, array in arrays.items():
+        start, end = end, end + array.nbytes
+        dtype = NAMES[array.dtype.newbyteorder("<")]
+        header[name] = {"dtype": dtype, "shape": list(array.shape), "data_offsets": [start, end]}
+    text = json.dumps(header, separators=(",", ":")).encode()
+    text += b" " * (-len(text) % 8)  # so that the arrays begin at a multiple of eight bytes
+    with replacing(path) as file:
+        file.write(len(text).to_bytes(8, "little"))
+        file.write(text)
+        for array in arrays.values():
+            file.write(np.ascontiguousarray(array, dtype=array.dtype.newbyteorder("<")).data.cast("B"))
+
+
+def load(path: str | os.PathLike[str]) -> tuple[dict[str, np.ndarray], dict[str, str]]:
+    """(arrays, metadata). The arrays are read-only windows on the file, read from disk when they are used.
+
+    Raises BadInput, before anything is allocated, for a file that is truncated, damaged or of another kind.
+    """
+    path = Path(path)
+    try:
+        size = path.stat().st_size
+        with path.open("rb") as file:
+            prefix = file.read(8)
+            length = int.from_bytes(prefix, "little")
+            if len(prefix) < 8 or not 2 <= length <= min(size - 8, LARGEST_HEADER):
+                raise BadInput(f"{path} is not a safetensors file, or is cut off: its header does not fit in it")
+            header = json.loads(file.read(length).decode("utf-8"))
+    except OSError as error:
+        raise BadInput(f"cannot read {path}: {error.strerror}") from None
+    except (UnicodeDecodeError, json.JSONDecodeError, RecursionError):
+        raise BadInput(f"{path} is not a safetensors file: its header is not JSON") from None
+    if not isinstance(header, dict):
+        raise BadInput(f"{path} is not a safetensors file: its header is no JSON object")
+    metadata = header.pop("__metadata__", {})
+    if not isinstance(metadata, dict) or not all(isinstance(v, str) for v in metadata.values()):
+        raise BadInput(f"{path}: __metadata__ must hold strings")
+    entries = [_Entry(path, name, fields, size - 8 - length) for name, fields in header.items()]
+    _check_cover(path, entries, size - 8 - length)
+    if size == 8 + length:  # nothing to map
+        return {e.name: np.empty(e.shape, dtype=e.dtype) for e in entries}, metadata
+    data = np.memmap(path, dtype=np.uint8, mode="r", offset=8 + length)
+    arrays = {e.name: np.asarray(data[e.start : e.stop]).view(e.dtype).reshape(e.shape) for e in entries}
+    return arrays, metadata
+
+
+class _Entry:
+    """One array of the header, checked."""
+
+    def __init__(self, path: Path, name: str, fields: Any, available: int) -> None:
+        self.name = name
+        try:
+            dtype, shape, (start, stop) = fields["dtype"], fields["shape"], fields["data_offsets"]
+            numbers = [*shape, start, stop]
+        except (TypeError, KeyError, ValueError):
+            raise BadInput(f"{path}: the entry {name!r} needs dtype, shape and two data_offsets") from None
+        if dtype not in DTYPES:
+            raise BadInput(f"{path}: {name!r} has the type {dtype!r}, which is none of {', '.join(DTYPES)}")
+        if not all(type(n) is int and n >= 0 for n in numbers):
+            raise BadInput(f"{path}: shape and offsets of {name!r} must be whole numbers, and are {numbers}")
+        self.dtype, self.shape, self.start, self.stop = np.dtype(DTYPES[dtype]), tuple(shape), start, stop
+        if stop > available:
+            raise BadInput(f"{path}: {name!r} ends at byte {stop}, and the file has {available}: it is cut off")
+        if stop - start != math.prod(shape) * self.dtype.itemsize:
+            raise BadInput(f"{path}: {name!r} has {stop - start} bytes, which shape {shape} of {dtype} does not fill")
+
+
+def _check_cover(path: Path, entries: list[_Entry], available: int) -> None:
+    end = 0
+    for entry in sorted(entries, key=lambda e: (e.start, e.stop)):
+        if entry.start != end:
+            raise BadInput(f"{path}: {entry.name!r} begins at byte {entry.start}, where {end} was expected")
+        end = entry.stop
+    if end != available:
+        raise BadInput(f"{path}: {available - end} bytes at the end belong to no array")

@@ -1,0 +1,122 @@
+"""Windows over one long row of token ids, and what a model is asked about each.
+
+Shapes: N tokens in the row, B windows in a batch, T tokens in a window (the block size).
+A window of inputs tokens[s : s+T] has the targets tokens[s+1 : s+T+1]: every position predicts its successor.
+"""
+
+import math
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import numpy as np
+
+from tinygpt.errors import BadInput
+
+IGNORE = -100
+"""The target of a position that no loss counts: the `ignore_index` that cross entropy takes by default."""
+
+_LOW_64_BITS = (1 << 64) - 1
+
+
+class Batch(NamedTuple):
+    """inputs (B, T) int64; targets (B, T) int64, IGNORE where no loss counts."""
+
+    inputs: np.ndarray
+    targets: np.ndarray
+
+
+def random_windows(tokens: np.ndarray, batch_size: int, block_size: int, seed: int, index: int) -> Batch:
+    """B windows whose starts are drawn uniformly from all N - T places that have T successors.
+
+    A pure function of its arguments: Philox is a counter-based generator (Salmon et al. 2011, "Parallel random
+    numbers: as easy as 1, 2, 3"), keyed here by (seed, index), so batch 1000 needs no batch before it and a
+    resumed run sees what an unbroken one would have seen.
+
+    Raises BadInput where the row is shorter than one window and its last target.
+    """
+    tokens = _row(tokens)
+    _at_least_one(batch_size=batch_size, block_size=block_size)
+    n_starts = len(tokens) - block_size
+    if n_starts < 1:
+        raise BadInput(
+            f"the text has {len(tokens)} tokens, too few for a context of {block_size}, which needs "
+            f"{block_size + 1}: lower the block size to at most {max(len(tokens) - 1, 1)} or give more text"
+        )
+    key = np.array([seed & _LOW_64_BITS, index & _LOW_64_BITS], dtype=np.uint64)
+    starts = np.random.Generator(np.random.Philox(key=key)).integers(n_starts, size=batch_size)
+    windows = tokens[starts[:, None] + np.arange(block_size + 1)].astype(np.int64)
+    return Batch(np.ascontiguousarray(windows[:, :-1]), np.ascontiguousarray(windows[:, 1:]))
+
+
+def meeting_windows(tokens: np.ndarray, batch_size: int, block_size: int, stride: int | None = None) -> Iterator[Batch]:
+    """Windows at 0, stride, 2·stride … that together score each of the N - 1 targets exactly once.
+
+    With stride = T, the default, windows meet end to end. A smaller stride lets them overlap: a window then
+    scores only the targets its predecessor did not reach, each with at least T - stride tokens of context.
+    The last window is filled up with zeros whose targets are IGNORE; the last batch may have fewer rows.
+    Sliding evaluation as in Baevski and Auli 2019, "Adaptive input representations for neural language
+    modeling", section 4.
+
+    Raises BadInput for a row that has no target, or a stride outside 1 … T.
+    """
+    tokens = _row(tokens)
+    stride = block_size if stride is None else stride
+    _at_least_one(batch_size=batch_size, block_size=block_size, stride=stride)
+    if stride > block_size:
+        raise BadInput(
+            f"a stride of {stride} would skip targets between windows of {block_size}: "
+            f"choose a stride of at most {block_size}"
+        )
+    n_targets = len(tokens) - 1
+    if n_targets < 1:
+        raise BadInput(f"the text has {len(tokens)} tokens, and scoring needs at least 2: give more text")
+    n_windows = 1 + max(0, math.ceil((n_targets - block_size) / stride))
+    return (
+        _meeting_batch(tokens, block_size, stride, range(first, min(first + batch_size, n_windows)))
+        for first in range(0, n_windows, batch_size)
+    )
+
+
+def _meeting_batch(tokens: np.ndarray, block_size: int, stride: int, windows: range) -> Batch:
+    inputs = np.zeros((len(windows), block_size), dtype=np.int64)
+    targets = np.full((len(windows), block_size), IGNORE, dtype=np.int64)
+    for row, window in enumerate(windows):
+        start = window * stride
+        successors = tokens[start + 1 : start + block_size + 1]
+        already_scored = 0 if window == 0 else block_size - stride
+        inputs[row, : len(successors)] = tokens[start : start + len(successors)]
+        targets[row, already_scored : len(successors)] = successors[already_scored:]
+    return Batch(inputs, targets)
+
+
+def bits_per_byte(total_nats: float, n_bytes: int) -> float:
+    """How many bits the model needs for each byte of the text: the measure that no tokenizer can flatter.
+
+    Perplexity depends on how many tokens a text is cut into; bits per byte does not, so models with different
+    vocabularies can be compared. `total_nats` is the summed negative log-likelihood over the whole text and
+    `n_bytes` the text's length in UTF-8.
+
+    Formula: bits per byte = -sum_i ln p(x_i | x_<i) / (ln 2 * bytes of the text)
+    Paper: Gao et al. 2020, "The Pile: an 800GB dataset of diverse text for language modeling", section 3.1
+    Example: examples/05_training.py
+    Test: tests/test_batches.py
+    """
+    if n_bytes < 1:
+        raise BadInput(f"bits per byte need a text of at least one byte, not {n_bytes}")
+    return total_nats / (math.log(2) * n_bytes)
+
+
+def _row(tokens: np.ndarray) -> np.ndarray:
+    tokens = np.asanyarray(tokens)
+    if tokens.ndim != 1 or tokens.dtype.kind not in "iu":
+        raise BadInput(
+            f"tokens must be one row of integers, not {tokens.dtype} of shape {tokens.shape}: "
+            "encode the text with a tokenizer's encode_array"
+        )
+    return tokens
+
+
+def _at_least_one(**sizes: int) -> None:
+    for name, size in sizes.items():
+        if size < 1:
+            raise BadInput(f"{name} must be at least 1, not {size}")

@@ -1,0 +1,7 @@
+"""Where text comes from, and what is held out."""
+
+from tinygpt.text.corpus.documents import Corpus, Document, split
+from tinygpt.text.corpus.embedded import embedded_english
+from tinygpt.text.corpus.files import read_files
+
+__all__ = ["Corpus", "Document", "embedded_english", "read_files", "split"]

@@ -1,0 +1,81 @@
+"""Text files and directories of them."""
+
+import codecs
+import os
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import NoReturn
+
+from tinygpt.errors import BadInput
+from tinygpt.text.corpus.documents import Corpus, Document
+
+TEXT_SUFFIXES = (".txt", ".text", ".md", ".markdown", ".rst", ".org", ".tex")
+"""What is read inside a directory; a file that is named itself is read whatever its suffix."""
+
+
+def read_files(paths: Iterable[str | os.PathLike[str]], encoding: str = "utf-8") -> Corpus:
+    r"""One document a file, in the order given; directories recursively, sorted, without hidden files.
+
+    Inside directories only files with TEXT_SUFFIXES are read, and empty ones are passed over. A byte-order mark is
+    dropped, and the line ends \r\n and \r become \n.
+
+    Raises BadInput, naming the file, where a path is missing, may not be read, is empty, or is not valid in
+    the encoding (with the first bad byte), where a directory has nothing to read, and for an unknown encoding.
+    """
+    if isinstance(paths, str | os.PathLike):
+        paths = [paths]
+    _check_encoding(encoding)
+    named = [Path(path) for path in paths]
+    if not named:
+        raise BadInput("no file or directory was given to read")
+    documents: dict[Path, Document] = {}
+    for path in named:
+        for file in _files_under(path) if path.is_dir() else [path]:
+            text = _read(file, encoding)
+            if text.strip():
+                documents.setdefault(file.resolve(), Document(str(file), text))
+            elif file == path:
+                raise BadInput(f"{path} is empty: give a file with text in it")
+        if path.is_dir() and not any(path.resolve() in file.parents for file in documents):
+            raise BadInput(
+                f"the directory {path} has no text to read (files ending in {' '.join(TEXT_SUFFIXES)}): "
+                "name the files themselves"
+            )
+    more = f" and {len(named) - 1} more" if len(named) > 1 else ""
+    return Corpus(f"{named[0]}{more}", tuple(documents.values()))
+
+
+def _files_under(directory: Path) -> Iterator[Path]:
+    for root, folders, files in os.walk(directory, onerror=_refuse):
+        folders[:] = sorted(folder for folder in folders if not folder.startswith("."))
+        for name in sorted(files):
+            if not name.startswith(".") and name.lower().endswith(TEXT_SUFFIXES):
+                yield Path(root, name)
+
+
+def _read(path: Path, encoding: str) -> str:
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        _refuse(error)
+    try:
+        text = data.decode(encoding)
+    except UnicodeDecodeError as error:
+        bad = f"byte {error.start} is 0x{data[error.start]:02x} ({error.reason})"
+        raise BadInput(f"{path} is not {encoding}: {bad}; name its encoding, for instance --encoding latin-1") from None
+    return text.removeprefix("\ufeff").replace("\r\n", "\n").replace("\r", "\n")
+
+
+def _refuse(error: OSError) -> NoReturn:
+    if isinstance(error, FileNotFoundError):
+        raise BadInput(f"{error.filename} does not exist: check the path") from None
+    raise BadInput(f"{error.filename} cannot be read: {error.strerror}") from None
+
+
+def _check_encoding(encoding: str) -> None:
+    """Whether a codec of this name turns bytes into text (some, such as hex, turn bytes into bytes)."""
+    try:
+        codecs.lookup(encoding)
+        bytes(4).decode(encoding)
+    except (LookupError, UnicodeError, ValueError):
+        raise BadInput(f"{encoding!r} is not a text encoding: try utf-8, latin-1, cp1252 or utf-16") from None

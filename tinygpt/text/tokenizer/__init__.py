@@ -1,0 +1,43 @@
+"""Text to token ids and back. In reading order: plain, pretokens, training, merging, bpe, characters."""
+
+from os import PathLike
+from typing import Any
+
+from tinygpt.errors import BadInput
+from tinygpt.text.tokenizer import files
+from tinygpt.text.tokenizer.base import END_OF_TEXT, PAD, UNKNOWN, BaseTokenizer
+from tinygpt.text.tokenizer.bpe import Tokenizer
+from tinygpt.text.tokenizer.characters import CharTokenizer
+from tinygpt.text.tokenizer.decoding import StreamDecoder
+
+__all__ = [
+    "END_OF_TEXT",
+    "PAD",
+    "UNKNOWN",
+    "BaseTokenizer",
+    "CharTokenizer",
+    "StreamDecoder",
+    "Tokenizer",
+    "load_tokenizer",
+    "tokenizer_from_definition",
+]
+
+_TYPES: dict[str, type[BaseTokenizer]] = {each.type_name: each for each in (Tokenizer, CharTokenizer)}
+
+
+def load_tokenizer(path: str | PathLike[str]) -> BaseTokenizer:
+    """The tokenizer in a file that `save` wrote, of whichever type it is.
+
+    Raises BadInput that names the file and the entry where it is missing, foreign or damaged.
+    """
+    definition = files.read(path)
+    with files.naming(path):
+        return tokenizer_from_definition(definition)
+
+
+def tokenizer_from_definition(definition: dict[str, Any]) -> BaseTokenizer:
+    """The tokenizer whose `definition()` this is. Raises BadInput that names the entry that is wrong."""
+    kind = definition.get("type")
+    if kind not in _TYPES:
+        raise BadInput(f"a tokenizer of type {kind!r}; this version knows {' and '.join(map(repr, _TYPES))}")
+    return _TYPES[kind].from_definition(definition)

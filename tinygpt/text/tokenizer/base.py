@@ -1,0 +1,191 @@
+"""What all tokenizers share: special tokens, decoding, batches and arrays, identity, files."""
+
+import hashlib
+import json
+from abc import ABC, abstractmethod
+from collections.abc import Collection, Iterable, Sequence
+from itertools import chain
+from os import PathLike
+from typing import Any, ClassVar, Self
+
+import numpy as np
+
+from tinygpt.errors import BadInput
+from tinygpt.text.tokenizer import files
+from tinygpt.text.tokenizer.decoding import bytes_to_text
+from tinygpt.text.tokenizer.pretokens import split_at_special, text_to_bytes
+
+END_OF_TEXT = "<|endoftext|>"
+"""Ends a document, and so begins the next."""
+
+PAD = "<|pad|>"
+"""Fills a row of a batch; no loss counts it."""
+
+UNKNOWN = "<|unk|>"
+"""Stands for what a vocabulary lacks. Bytes never need it, as 256 tokens spell everything; characters do."""
+
+
+class BaseTokenizer(ABC):
+    """A vocabulary: ordinary tokens numbered from 0, then the special tokens in the order given.
+
+    A special token written in a text is ordinary text, unless the caller allows it: text that comes from elsewhere must
+    not be able to end a document or speak for somebody else.
+    """
+
+    type_name: ClassVar[str]
+
+    def __init__(self, ordinary: Sequence[bytes], special_tokens: Sequence[str]) -> None:
+        self._token_bytes = [*ordinary, *map(text_to_bytes, special_tokens)]
+        self.special_tokens = {name: len(ordinary) + place for place, name in enumerate(special_tokens)}
+
+    @abstractmethod
+    def _ordinary_ids(self, text: str) -> Iterable[int]:
+        """The ids of a text in which nothing is special."""
+
+    @abstractmethod
+    def definition(self) -> dict[str, Any]:
+        """Everything that makes this tokenizer, as JSON values: what `save` writes and equality compares."""
+
+    @classmethod
+    @abstractmethod
+    def from_definition(cls, definition: dict[str, Any]) -> Self:
+        """The tokenizer that `definition` describes; BadInput names the entry that is wrong."""
+
+    @property
+    def vocab_size(self) -> int:
+        """How many tokens there are, special ones included; ids run from 0 to vocab_size - 1."""
+        return len(self._token_bytes)
+
+    @property
+    def end_of_text(self) -> int | None:
+        """The id of <|endoftext|>, or None where the vocabulary has none."""
+        return self.special_tokens.get(END_OF_TEXT)
+
+    @property
+    def dtype(self) -> np.dtype:
+        """The smallest unsigned type that holds every id: uint16 up to 65,536 tokens, else uint32."""
+        return np.dtype(np.uint16 if self.vocab_size <= 1 << 16 else np.uint32)
+
+    def encode(self, text: str, allowed_special: Collection[str] = ()) -> list[int]:
+        """The ids of the text.
+
+        `allowed_special` names the special tokens that are recognised in it; "all" allows every one. Raises
+        BadInput for a name the vocabulary does not have.
+        """
+        return list(self._ids(text, self._allowed(allowed_special)))
+
+    def encode_batch(self, texts: Iterable[str], allowed_special: Collection[str] = ()) -> list[list[int]]:
+        """`encode` of each text."""
+        allowed = self._allowed(allowed_special)
+        return [list(self._ids(text, allowed)) for text in texts]
+
+    def encode_array(self, text: str, allowed_special: Collection[str] = ()) -> np.ndarray:
+        """`encode` as an array of `dtype`, which takes 2 or 4 bytes a token where a list takes 8 or more."""
+        return np.fromiter(self._ids(text, self._allowed(allowed_special)), dtype=self.dtype)
+
+    def encode_documents(self, texts: Iterable[str]) -> np.ndarray:
+        """All the texts in one row of ids, each ended by <|endoftext|> where the vocabulary has it."""
+        end = [] if self.end_of_text is None else [self.end_of_text]
+        ids = chain.from_iterable(chain(self._ids(text, ()), end) for text in texts)
+        return np.fromiter(ids, dtype=self.dtype)
+
+    def decode(self, ids: Iterable[int]) -> str:
+        """The text of the ids; bytes that are no UTF-8 become U+FFFD. Raises BadInput for an unknown id."""
+        return bytes_to_text(self.decode_bytes(ids))
+
+    def decode_bytes(self, ids: Iterable[int]) -> bytes:
+        """The bytes of the ids, exactly."""
+        ids = ids.tolist() if isinstance(ids, np.ndarray) else list(ids)
+        try:
+            if not ids or min(ids) >= 0:
+                return b"".join(map(self._token_bytes.__getitem__, ids))
+        except (IndexError, TypeError):
+            pass
+        return b"".join(map(self.token_bytes, ids))
+
+    def token_bytes(self, token_id: int) -> bytes:
+        """The bytes one token stands for. Raises BadInput for an unknown id."""
+        try:
+            if token_id >= 0:
+                return self._token_bytes[token_id]
+        except (IndexError, TypeError):
+            pass
+        raise BadInput(
+            f"{token_id!r} is not a token id: this vocabulary has the ids 0 to {self.vocab_size - 1}; "
+            "decode with the tokenizer the ids were made with"
+        )
+
+    @property
+    def fingerprint(self) -> str:
+        """SHA-256, in hexadecimal, of the definition: two tokenizers that encode alike by construction agree."""
+        canonical = json.dumps(self.definition(), sort_keys=True, separators=(",", ":"))
+        return hashlib.sha256(canonical.encode("ascii")).hexdigest()
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, BaseTokenizer):
+            return NotImplemented
+        return self.definition() == other.definition()
+
+    def __hash__(self) -> int:
+        return hash(self.fingerprint)
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}(vocab_size={self.vocab_size}, special_tokens={list(self.special_tokens)})"
+
+    def save(self, path: str | PathLike[str]) -> None:
+        """Write the tokenizer as readable JSON, whole or not at all."""
+        files.write(path, self.definition())
+
+    @classmethod
+    def load(cls, path: str | PathLike[str]) -> Self:
+        """Read what `save` wrote. Raises BadInput that names the file and what is wrong in it."""
+        definition = files.read(path)
+        if definition["type"] != cls.type_name:
+            raise BadInput(
+                f"{path} holds a tokenizer of type {definition['type']!r}, not {cls.type_name!r}: "
+                "read it with load_tokenizer"
+            )
+        with files.naming(path):
+            return cls.from_definition(definition)
+
+    def _ids(self, text: str, allowed: Collection[str]) -> Iterable[int]:
+        if not isinstance(text, str):
+            raise BadInput(f"a text to encode must be a str, not {type(text).__name__}")
+        if not allowed:
+            return self._ordinary_ids(text)
+        parts = split_at_special(text, allowed)
+        return chain.from_iterable(
+            (self.special_tokens[part],) if is_special else self._ordinary_ids(part) for part, is_special in parts
+        )
+
+    def _allowed(self, names: Collection[str]) -> Collection[str]:
+        if isinstance(names, str):
+            if names == "all":
+                return tuple(self.special_tokens)
+            names = (names,)
+        for name in names:
+            if name not in self.special_tokens:
+                known = ", ".join(self.special_tokens) or "none"
+                raise BadInput(f"{name!r} is not a special token of this vocabulary (it has: {known})")
+        return names
+
+
+def checked_texts(texts: Iterable[str]) -> Iterable[str]:
+    """The texts, unless somebody passed one str, whose characters would be taken for texts."""
+    if isinstance(texts, str):
+        raise BadInput("texts must be several strings: put a single text in a list")
+    return texts
+
+
+def checked_names(names: Iterable[str]) -> list[str]:
+    """The names of special tokens: several different strings, none empty."""
+    if isinstance(names, str):
+        raise BadInput(f"special_tokens must be several strings: put {names!r} in a list")
+    names = list(names)
+    first_place: dict[str, int] = {}
+    for place, name in enumerate(names):
+        if not isinstance(name, str) or not name:
+            raise BadInput(f"special_tokens[{place}] must be a string that is not empty, not {name!r}")
+        if first_place.setdefault(name, place) != place:
+            raise BadInput(f"special_tokens[{place}] repeats {name!r}")
+    return names

@@ -1,0 +1,156 @@
+"""Byte-level byte-pair encoding, as GPT-2 has it: 256 bytes, the merges learned, the special tokens."""
+
+from collections.abc import Iterable, Sequence
+from itertools import chain
+from typing import Any, Self
+
+from tinygpt.errors import BadInput
+from tinygpt.text.tokenizer.base import END_OF_TEXT, BaseTokenizer, checked_names, checked_texts
+from tinygpt.text.tokenizer.files import bytes_to_field, field_to_bytes, list_field, string_field
+from tinygpt.text.tokenizer.merging import merge_piece
+from tinygpt.text.tokenizer.pretokens import GPT2_PATTERN, compile_pattern, text_to_bytes
+from tinygpt.text.tokenizer.training import count_pieces, learn_merges
+
+BYTES_IN_ORDER = bytes(range(256))
+
+CACHED_PIECES = 1 << 18
+"""Pieces whose ids are remembered. English has some 100,000 in 100 MB; full, the cache takes about 60 MB."""
+
+LONGEST_CACHED_PIECE = 64
+"""Characters; a longer piece is unlikely to come again, and a few endless ones would fill the memory."""
+
+
+class Tokenizer(BaseTokenizer):
+    """Byte-level BPE: any text is a row of bytes, so every text has ids and none is ever unknown.
+
+    Ids: 0 to 255 the bytes, in `byte_order`; then one for each merge, in the order learned; then the special
+    tokens. Algorithm: Sennrich, Haddow, Birch 2016, "Neural machine translation of rare words with subword
+    units", section 3.2, on bytes as in Radford et al. 2019, "Language models are unsupervised multitask
+    learners", section 2.2.
+
+    Raises BadInput for a merge of tokens that do not exist yet, one that makes a token a second time, a
+    `byte_order` that is not all 256 bytes, or special tokens that are empty or repeated.
+    """
+
+    type_name = "bpe"
+
+    def __init__(
+        self,
+        merges: Iterable[tuple[bytes, bytes]] = (),
+        special_tokens: Iterable[str] = (END_OF_TEXT,),
+        pattern: str = GPT2_PATTERN,
+        byte_order: bytes = BYTES_IN_ORDER,
+    ) -> None:
+        if sorted(byte_order) != list(range(256)):
+            raise BadInput("byte_order must hold each of the 256 bytes once")
+        self.merges: list[tuple[bytes, bytes]] = [(left, right) for left, right in merges]
+        self.pattern = pattern
+        self.byte_order = bytes(byte_order)
+        tokens = [bytes([byte]) for byte in byte_order]
+        self._merged = _number_merges(tokens, self.merges)
+        self._byte_ids = [byte_order.index(byte) for byte in range(256)]
+        self._find_pieces = compile_pattern(pattern).findall
+        self._piece_ids = _PieceIds(self)
+        super().__init__(tokens, checked_names(special_tokens))
+
+    @classmethod
+    def train(
+        cls,
+        texts: Iterable[str],
+        vocab_size: int,
+        special_tokens: Iterable[str] = (END_OF_TEXT,),
+        *,
+        min_frequency: int = 2,
+        pattern: str = GPT2_PATTERN,
+        progress: bool = False,
+    ) -> Self:
+        """Learn merges until there are `vocab_size` tokens, or no pair occurs `min_frequency` times.
+
+        The same texts in any order give the same merges: ties go to the pair that is greater as byte
+        strings, compared lexicographically. Special tokens cut the texts and are never merged into anything.
+        A pair that occurs once teaches nothing about other text, so two is the least by default.
+
+        Raises BadInput where `vocab_size` has no room for the 256 bytes and the special tokens.
+        """
+        special_tokens = checked_names(special_tokens)
+        n_merges = vocab_size - 256 - len(special_tokens)
+        if n_merges < 0:
+            raise BadInput(
+                f"a vocabulary of {vocab_size} has no room for 256 bytes and {len(special_tokens)} special "
+                f"tokens: choose at least {256 + len(special_tokens)}"
+            )
+        if min_frequency < 1:
+            raise BadInput(f"min_frequency must be at least 1, not {min_frequency}")
+        pieces = count_pieces(checked_texts(texts), special_tokens, pattern)
+        return cls(learn_merges(pieces, n_merges, min_frequency, progress), special_tokens, pattern)
+
+    def encode_bytes(self, data: bytes) -> list[int]:
+        """The ids of any bytes, UTF-8 or not; `decode_bytes` gives them back exactly."""
+        try:
+            return self.encode(data.decode("utf-8", "surrogatepass"))
+        except UnicodeDecodeError:
+            pieces = self._find_pieces(data.decode("utf-8", "surrogateescape"))
+            parts = (self._merge_bytes(piece.encode("utf-8", "surrogateescape")) for piece in pieces)
+            return list(chain.from_iterable(parts))
+
+    def definition(self) -> dict[str, Any]:
+        return {
+            "type": self.type_name,
+            "pattern": self.pattern,
+            "byte_order": bytes_to_field(self.byte_order),
+            "special_tokens": list(self.special_tokens),
+            "merges": [[bytes_to_field(left), bytes_to_field(right)] for left, right in self.merges],
+        }
+
+    @classmethod
+    def from_definition(cls, definition: dict[str, Any]) -> Self:
+        merges = []
+        for place, entry in enumerate(list_field(definition, "merges")):
+            if not isinstance(entry, list) or len(entry) != 2:
+                raise BadInput(f"merges[{place}] must be a pair of tokens, not {entry!r}")
+            merges.append(tuple(field_to_bytes(part, f"merges[{place}]") for part in entry))
+        return cls(
+            merges,
+            list_field(definition, "special_tokens"),
+            string_field(definition, "pattern"),
+            field_to_bytes(definition.get("byte_order"), "entry 'byte_order'"),
+        )
+
+    def _ordinary_ids(self, text: str) -> Iterable[int]:
+        return chain.from_iterable(map(self._piece_ids.__getitem__, self._find_pieces(text)))
+
+    def _merge_bytes(self, piece: bytes) -> list[int]:
+        byte_ids = self._byte_ids
+        return merge_piece([byte_ids[byte] for byte in piece], self._merged)
+
+
+class _PieceIds(dict[str, Sequence[int]]):
+    """Piece to ids, worked out when first asked for; emptied when full, which bounds the memory."""
+
+    def __init__(self, tokenizer: Tokenizer) -> None:
+        self._merge_bytes = tokenizer._merge_bytes
+
+    def __missing__(self, piece: str) -> Sequence[int]:
+        ids = tuple(self._merge_bytes(text_to_bytes(piece)))
+        if len(piece) <= LONGEST_CACHED_PIECE:
+            if len(self) >= CACHED_PIECES:
+                self.clear()
+            self[piece] = ids
+        return ids
+
+
+def _number_merges(tokens: list[bytes], merges: Sequence[tuple[bytes, bytes]]) -> dict[tuple[int, int], int]:
+    """Append each merge's token to `tokens`; the id of the merge of every two ids."""
+    id_of = {token: number for number, token in enumerate(tokens)}
+    merged = {}
+    for place, (left, right) in enumerate(merges):
+        if left not in id_of or right not in id_of:
+            missing = right if left in id_of else left
+            raise BadInput(f"merges[{place}] uses {missing!r}, which no entry before it makes")
+        token = left + right
+        if token in id_of:
+            raise BadInput(f"merges[{place}] makes {token!r}, which is token {id_of[token]} already")
+        id_of[token] = len(tokens)
+        merged[id_of[left], id_of[right]] = len(tokens)
+        tokens.append(token)
+    return merged

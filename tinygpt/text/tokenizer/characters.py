@@ -1,0 +1,65 @@
+"""One token a character: the simplest vocabulary, for the simplest runs."""
+
+from collections.abc import Iterable
+from typing import Any, Self
+
+from tinygpt.errors import BadInput
+from tinygpt.text.tokenizer.base import UNKNOWN, BaseTokenizer, checked_names, checked_texts
+from tinygpt.text.tokenizer.files import list_field
+from tinygpt.text.tokenizer.pretokens import split_at_special, text_to_bytes
+
+
+class CharTokenizer(BaseTokenizer):
+    """The characters given, numbered in their order, then the special tokens.
+
+    A character outside the vocabulary is <|unk|> where that is among the special tokens; otherwise `encode`
+    raises BadInput that names the character and its position.
+    """
+
+    type_name = "char"
+
+    def __init__(self, characters: Iterable[str], special_tokens: Iterable[str] = ()) -> None:
+        self.characters = list(characters)
+        for place, character in enumerate(self.characters):
+            if not isinstance(character, str) or len(character) != 1:
+                raise BadInput(f"characters[{place}] must be one character, not {character!r}")
+        self._id_of = {character: number for number, character in enumerate(self.characters)}
+        if len(self._id_of) < len(self.characters):
+            raise BadInput("characters must all be different")
+        super().__init__([text_to_bytes(each) for each in self.characters], checked_names(special_tokens))
+
+    @classmethod
+    def train(cls, texts: Iterable[str], special_tokens: Iterable[str] = ()) -> Self:
+        """All characters of the texts, sorted; special tokens written in them do not count as characters."""
+        special_tokens = checked_names(special_tokens)
+        characters: set[str] = set()
+        for text in checked_texts(texts):
+            for part, is_special in split_at_special(text, special_tokens):
+                if not is_special:
+                    characters.update(part)
+        return cls(sorted(characters), special_tokens)
+
+    def definition(self) -> dict[str, Any]:
+        return {
+            "type": self.type_name,
+            "special_tokens": list(self.special_tokens),
+            "characters": self.characters,
+        }
+
+    @classmethod
+    def from_definition(cls, definition: dict[str, Any]) -> Self:
+        return cls(list_field(definition, "characters"), list_field(definition, "special_tokens"))
+
+    def _ordinary_ids(self, text: str) -> Iterable[int]:
+        id_of = self._id_of
+        if UNKNOWN in self.special_tokens:
+            unknown = self.special_tokens[UNKNOWN]
+            return [id_of.get(character, unknown) for character in text]
+        try:
+            return [id_of[character] for character in text]
+        except KeyError as error:
+            character = error.args[0]
+        raise BadInput(
+            f"the character {character!r} (U+{ord(character):04X}) at position {text.index(character)} is not in "
+            f"the vocabulary: train on text that has it, or with the special token {UNKNOWN}"
+        )

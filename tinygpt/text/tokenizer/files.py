@@ -1,0 +1,105 @@
+"""Tokenizers as files: JSON that a person can read, written whole or not at all.
+
+One line an entry. Bytes are written as the characters U+0000 to U+00FF of the same numbers (Latin-1), which
+loses nothing and keeps English readable: [" t", "he"] merges two tokens into b" the".
+"""
+
+import json
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from os import PathLike
+from pathlib import Path
+from typing import Any
+
+from tinygpt.errors import BadInput
+
+FORMAT = "tinygpt-tokenizer-1"
+
+
+def bytes_to_field(data: bytes) -> str:
+    """Bytes as a JSON string, one character a byte."""
+    return data.decode("latin-1")
+
+
+def field_to_bytes(field: object, entry: str) -> bytes:
+    """The bytes of `bytes_to_field`'s string; BadInput names the entry that is none."""
+    try:
+        return field.encode("latin-1")
+    except (AttributeError, UnicodeEncodeError):
+        raise BadInput(f"{entry} must be a string of characters up to U+00FF, not {field!r}") from None
+
+
+def write(path: str | PathLike[str], definition: dict[str, Any]) -> None:
+    """Write the definition under a temporary name in the same directory, then put it in place."""
+    fields = {"format": FORMAT, **definition}
+    lines = [f"{json.dumps(name)}: {_lines(value)}" for name, value in fields.items()]
+    data = ("{\n" + ",\n".join(lines) + "\n}\n").encode("ascii")
+    target = Path(path)
+    try:
+        descriptor, temporary = tempfile.mkstemp(prefix=f".{target.name}.", dir=target.parent)
+    except OSError as error:
+        raise BadInput(f"cannot write {target}: {error.strerror}") from None
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(data)
+        os.chmod(temporary, 0o666 & ~_umask())
+        os.replace(temporary, target)
+    except OSError as error:
+        Path(temporary).unlink(missing_ok=True)
+        raise BadInput(f"cannot write {target}: {error.strerror}") from None
+
+
+def read(path: str | PathLike[str]) -> dict[str, Any]:
+    """The definition in a file that `write` made; BadInput says how another file differs."""
+    try:
+        definition = json.loads(Path(path).read_bytes().decode("utf-8"))
+    except OSError as error:
+        raise BadInput(f"cannot read the tokenizer {path}: {error.strerror}") from None
+    except (UnicodeDecodeError, json.JSONDecodeError, RecursionError) as error:
+        raise BadInput(f"{path} is not a tokenizer, or is damaged: no valid JSON ({error})") from None
+    if not isinstance(definition, dict) or "format" not in definition:
+        raise BadInput(f"{path} is not a tokenizer of tinygpt: it has no entry 'format'")
+    if definition.pop("format") != FORMAT:
+        raise BadInput(f"{path} is not a tokenizer this version can read: its entry 'format' is not {FORMAT!r}")
+    if not isinstance(definition.get("type"), str):
+        raise BadInput(f"{path} is damaged: its entry 'type' is missing or no string")
+    return definition
+
+
+@contextmanager
+def naming(path: str | PathLike[str]) -> Iterator[None]:
+    """Put the file's name before what is wrong with an entry."""
+    try:
+        yield
+    except BadInput as error:
+        raise BadInput(f"{path} is damaged: {error}") from None
+
+
+def list_field(definition: dict[str, Any], name: str) -> list[Any]:
+    """An entry that must be a list."""
+    value = definition.get(name)
+    if not isinstance(value, list):
+        raise BadInput(f"entry {name!r} is missing or no list")
+    return value
+
+
+def string_field(definition: dict[str, Any], name: str) -> str:
+    """An entry that must be a string."""
+    value = definition.get(name)
+    if not isinstance(value, str):
+        raise BadInput(f"entry {name!r} is missing or no string")
+    return value
+
+
+def _lines(value: Any) -> str:
+    if not isinstance(value, list) or not value:
+        return json.dumps(value)
+    return "[\n " + ",\n ".join(map(json.dumps, value)) + "\n]"
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask

@@ -1,0 +1,47 @@
+"""Text cut into the pieces that merges never cross, and text as bytes.
+
+Special tokens cut first, then a pattern cuts what lies between. The pieces, joined, are always the text.
+"""
+
+from collections.abc import Collection, Iterator
+
+import regex
+
+from tinygpt.errors import BadInput
+
+GPT2_PATTERN = r"'(?:s|t|re|ve|m|ll|d)| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+"
+"""English endings; then a run of letters, of digits, or of other signs, each with the one space before it;
+then white space, which leaves its last character to the word that follows (Radford et al. 2019, "Language
+models are unsupervised multitask learners", section 2.2, and the code published with it)."""
+
+
+def compile_pattern(pattern: str) -> regex.Pattern:
+    """The pattern, completed so that a character it does not match becomes a piece of its own.
+
+    Without that a custom pattern could lose text silently. Raises BadInput for a pattern that is no regular
+    expression, or that captures groups.
+    """
+    try:
+        compiled = regex.compile(f"(?:{pattern})|[\\s\\S]")
+    except regex.error as error:
+        raise BadInput(f"the pattern {pattern!r} is not a regular expression: {error}") from None
+    if compiled.groups:
+        raise BadInput(f"the pattern {pattern!r} captures groups: write (?:...) in place of (...)")
+    return compiled
+
+
+def split_at_special(text: str, names: Collection[str]) -> Iterator[tuple[str, bool]]:
+    """(part, whether it is a special token), in order; of two names that begin alike the longer wins."""
+    if not names:
+        yield text, False
+        return
+    longest_first = sorted(names, key=len, reverse=True)
+    parts = regex.split("(" + "|".join(map(regex.escape, longest_first)) + ")", text)
+    for place, part in enumerate(parts):
+        if part:
+            yield part, place % 2 == 1
+
+
+def text_to_bytes(text: str) -> bytes:
+    """UTF-8 in which a lone surrogate, legal in a str and not in UTF-8, keeps its three bytes."""
+    return text.encode("utf-8", "surrogatepass")

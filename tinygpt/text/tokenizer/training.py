@@ -1,0 +1,127 @@
+"""Learning merges at speed: the counts of pairs are kept up to date instead of being counted again.
+
+All unique pieces lie in one row of places, each followed by a wall, as a doubly linked list of tokens. A merge
+visits only the places where its pair stands and corrects the counts of the neighbours there. Every visit that
+merges removes a place for good, so the whole training takes O(places · log places), however long a piece is.
+"""
+
+import heapq
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping
+from itertools import pairwise
+
+from tqdm import tqdm
+
+from tinygpt.text.tokenizer.pretokens import compile_pattern, split_at_special, text_to_bytes
+
+_WALL = -1
+"""Stands between pieces, and where a place has been merged into the one before it."""
+
+_COMPLEMENT = bytes(255 - byte for byte in range(256))
+
+IdPair = tuple[int, int]
+
+
+def count_pieces(texts: Iterable[str], special_tokens: Iterable[str], pattern: str) -> Counter[bytes]:
+    """How often each piece occurs; memory grows with the unique pieces, not with the texts."""
+    find_pieces = compile_pattern(pattern).findall
+    names = tuple(special_tokens)
+    counts: Counter[str] = Counter()
+    for text in texts:
+        for part, is_special in split_at_special(text, names):
+            if not is_special:
+                counts.update(find_pieces(part))
+    return Counter({text_to_bytes(piece): count for piece, count in counts.items()})
+
+
+def learn_merges(
+    pieces: Mapping[bytes, int], n_merges: int, min_frequency: int = 1, progress: bool = False
+) -> list[tuple[bytes, bytes]]:
+    """What `train_plain` learns from the same pieces, stopping before a pair rarer than `min_frequency`.
+
+    The heap holds a pair under its count at the time of pushing. Counts that fell since are noticed when the
+    pair is popped; counts only rise for pairs with the newest token, and those are pushed after its merge.
+    """
+    row = _Row(pieces)
+    tokens = [bytes([byte]) for byte in range(256)]
+    descending = [_descending(token) for token in tokens]
+    heap: list[tuple[int, str, str, IdPair]] = []
+
+    def push(pair: IdPair) -> None:
+        count = row.counts.get(pair, 0)
+        if count >= min_frequency:
+            heapq.heappush(heap, (-count, descending[pair[0]], descending[pair[1]], pair))
+
+    for pair in row.counts:
+        push(pair)
+    merges: list[tuple[bytes, bytes]] = []
+    with tqdm(total=n_merges, unit="merge", disable=not progress, desc="learning merges") as bar:
+        while heap and len(merges) < n_merges:
+            negative_count, _, _, pair = heapq.heappop(heap)
+            if row.counts.get(pair, 0) != -negative_count:
+                push(pair)
+                continue
+            left, right = tokens[pair[0]], tokens[pair[1]]
+            merges.append((left, right))
+            tokens.append(left + right)
+            descending.append(_descending(left + right))
+            for changed in row.merge(pair, len(tokens) - 1):
+                push(changed)
+            bar.update()
+    return merges
+
+
+def _descending(token: bytes) -> str:
+    """A key that sorts byte strings backwards: each byte's complement, and an end greater than any byte.
+
+    The heap gives its smallest entry first, and a tie must go to the greater pair.
+    """
+    return token.translate(_COMPLEMENT).decode("latin-1") + "\u0100"
+
+
+class _Row:
+    """The pieces as linked tokens, with the count and the places of every pair of neighbours."""
+
+    def __init__(self, pieces: Mapping[bytes, int]) -> None:
+        self.token: list[int] = [_WALL]
+        self.weight: list[int] = [0]
+        for piece, count in pieces.items():
+            if len(piece) > 1:
+                self.token += [*piece, _WALL]
+                self.weight += [count] * len(piece) + [0]
+        self.next = list(range(1, len(self.token) + 1))
+        self.previous = list(range(-1, len(self.token) - 1))
+        self.counts: dict[IdPair, int] = defaultdict(int)
+        self.places: dict[IdPair, list[int]] = defaultdict(list)
+        for place, pair in enumerate(pairwise(self.token)):
+            if _WALL not in pair:
+                self.counts[pair] += self.weight[place]
+                self.places[pair].append(place)
+
+    def merge(self, pair: IdPair, new: int) -> set[IdPair]:
+        """Make the pair one token wherever it stands, from the left; the pairs that arose by it."""
+        token, following, previous = self.token, self.next, self.previous
+        counts, places = self.counts, self.places
+        first, second = pair
+        arose = set()
+        for place in sorted(places.pop(pair)):
+            partner = following[place]
+            if token[place] != first or token[partner] != second:
+                continue
+            weight = self.weight[place]
+            before, after = previous[place], following[partner]
+            left, right = token[before], token[after]
+            if left != _WALL:
+                counts[left, first] -= weight
+                counts[left, new] += weight
+                places[left, new].append(before)
+                arose.add((left, new))
+            if right != _WALL:
+                counts[second, right] -= weight
+                counts[new, right] += weight
+                places[new, right].append(place)
+                arose.add((new, right))
+            token[place], token[partner] = new, _WALL
+            following[place], previous[after] = after, place
+        del counts[pair]
+        return arose

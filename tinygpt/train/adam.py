@@ -1,0 +1,89 @@
+"""Adam with decoupled weight decay and clipping, over flat buffers."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+from autograd import Array, adam_step, array_module, squared_norm
+
+from ..errors import BadInput
+from ..model.module import Parameter
+from .clip import clip_factor
+from .flat import FlatGroup
+
+
+class AdamW:
+    """Owns the gradients and the two moments of the parameters it is given, which become views of one buffer.
+
+    Weight decay applies to matrices only. The arithmetic is `adam_step`; its reference has the derivation.
+
+    Formula: p ← p − lr (m̂ / (√v̂ + eps) + weight_decay · p)
+    Paper: Loshchilov & Hutter 2019, "Decoupled weight decay regularization", algorithm 2
+    Example: examples/05_training.py
+    Test: tests/test_adam.py
+    """
+
+    def __init__(
+        self,
+        parameters: Sequence[Parameter],
+        beta1: float = 0.9,
+        beta2: float = 0.95,
+        eps: float = 1e-8,
+        weight_decay: float = 0.1,
+        grad_clip: float = 1.0,
+    ) -> None:
+        if not parameters:
+            raise BadInput("AdamW was given no parameters")
+        for name, beta in (("beta1", beta1), ("beta2", beta2)):
+            if not 0 <= beta < 1:
+                raise BadInput(f"{name} must be at least 0 and below 1, not {beta}")
+        for name, value in (("weight_decay", weight_decay), ("grad_clip", grad_clip), ("eps", eps)):
+            if not (value >= 0 and math.isfinite(value)):
+                raise BadInput(f"{name} must be a number of at least 0, not {value}")
+        self.group = FlatGroup(parameters)
+        self.beta1, self.beta2, self.eps = beta1, beta2, eps
+        self.weight_decay, self.grad_clip = weight_decay, grad_clip
+        xp = array_module(self.group.values)
+        self.m: Array = xp.zeros_like(self.group.values)
+        self.v: Array = xp.zeros_like(self.group.values)
+        self.steps = 0
+
+    def step(self, lr: float, count: int = 1) -> float:
+        """Divides the gradients by `count`, clips, updates, forgets them; returns their norm before clipping.
+
+        count: how many targets a summed loss covered. Raises FloatingPointError, and changes nothing, where a
+        gradient is not finite, naming the first such parameter's shape.
+        """
+        group = self.group
+        group.complete_gradients()
+        norm = math.sqrt(squared_norm(group.gradients)) / count
+        if not math.isfinite(norm):
+            self._name_the_culprit()
+        scale = clip_factor(norm, self.grad_clip) / count
+        self.steps += 1
+        n = group.n_decayed
+        for part, decay in ((slice(0, n), self.weight_decay), (slice(n, None), 0.0)):
+            adam_step(
+                group.values[part], group.gradients[part], self.m[part], self.v[part],
+                self.steps, lr, self.beta1, self.beta2, self.eps, decay, scale,
+            )  # fmt: skip
+        group.changed()
+        group.forget_gradients()
+        return norm
+
+    def zero_grad(self) -> None:
+        """Forgets gradients that no step has used."""
+        self.group.forget_gradients()
+
+    def state(self) -> dict[str, Array]:
+        """The moments under each parameter's place in the buffer, for checkpoints."""
+        return {"m": self.m, "v": self.v}
+
+    def _name_the_culprit(self) -> None:
+        bad = [p for p in self.group.parameters if not math.isfinite(squared_norm(p.grad_buffer))]
+        where = f"a parameter of shape {bad[0].shape}" if bad else "their norm, which overflows"
+        raise FloatingPointError(
+            f"the gradients are not finite, first in {where}: lower the learning rate, lengthen the warm-up, or clip "
+            "the gradients"
+        )

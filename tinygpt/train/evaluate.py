@@ -1,0 +1,54 @@
+"""The loss over a whole text."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from autograd import no_grad
+
+from .losses import Loss
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """Total negative log-likelihood in nats over `tokens` targets, of a text of `n_bytes` bytes."""
+
+    nats: float
+    tokens: int
+    n_bytes: int = 0
+
+    @property
+    def loss(self) -> float:
+        """Nats a token: comparable between models with the same tokenizer only."""
+        return self.nats / self.tokens
+
+    @property
+    def perplexity(self) -> float:
+        """exp(loss): how many equally likely tokens the model hesitates between."""
+        return math.exp(min(self.loss, 700.0))
+
+    @property
+    def bits_per_byte(self) -> float:
+        """Bits needed for a byte of text: comparable between any two models of the same text.
+
+        Formula: bits per byte = Σ nats / (ln 2 · bytes)
+        Paper: Gao et al. 2020, "The Pile: an 800GB dataset of diverse text for language modeling", section 3.1
+        Example: examples/05_training.py
+        Test: tests/test_training.py
+        """
+        return self.nats / math.log(2) / self.n_bytes
+
+
+def evaluate(model: Any, loss: Loss, batches: Iterable[Any], n_bytes: int = 0) -> Evaluation:
+    """Adds up the loss over batches, without gradients and without dropout. Raises ValueError for no targets."""
+    nats, tokens = 0.0, 0
+    with no_grad():
+        for batch in batches:
+            total, count = loss(model, batch, None)
+            nats, tokens = nats + total.item(), tokens + count
+    if tokens == 0:
+        raise ValueError("there is nothing to evaluate: no target counts towards the loss")
+    return Evaluation(nats, tokens, n_bytes)

@@ -1,0 +1,106 @@
+"""The directory of a training run: what stands where, and what may be overwritten.
+
+    config.json             every option of the run, the corpus's fingerprint, what computed it
+    tokenizer.json          text to token ids and back
+    checkpoint.safetensors  parameters, moments, step: enough to go on or to generate
+    log.jsonl               one line a step, one line an evaluation
+    loss.svg                the curve of both (loss.png too where matplotlib is installed)
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from pathlib import Path
+from typing import Any
+
+from ..errors import BadInput
+from ..files import replacing
+from ..text.tokenizer import load_tokenizer
+from .checkpoints import Checkpoint, load_checkpoint
+
+OURS = ("config.json", "tokenizer.json", "checkpoint.safetensors", "log.jsonl", "loss.svg", "loss.png")
+
+
+class Run:
+    """Paths of a run, and its log."""
+
+    def __init__(self, path: str | os.PathLike[str]) -> None:
+        self.path = Path(path)
+        self.config, self.tokenizer, self.checkpoint, self.log, self.curve, self.curve_png = (
+            self.path / name for name in OURS
+        )
+
+    @classmethod
+    def create(cls, path: str | os.PathLike[str], overwrite: bool) -> Run:
+        """A new, empty run directory.
+
+        Raises BadInput where something is there already, unless overwrite; then a former run's files are removed,
+        and nothing else: a directory that holds other things is refused.
+        """
+        run = cls(path)
+        if run.path.exists() and not run.path.is_dir():
+            raise BadInput(f"{run.path} is a file, and a run needs a directory: choose another --out")
+        there = sorted(entry.name for entry in run.path.iterdir()) if run.path.exists() else []
+        if there and not overwrite:
+            raise BadInput(
+                f"the run directory {run.path} exists: go on with --resume, replace it with --overwrite, or choose "
+                "another --out"
+            )
+        foreign = [name for name in there if name not in OURS]
+        if foreign:
+            raise BadInput(f"{run.path} holds {foreign[0]!r}, which is no part of a run: choose another --out")
+        try:
+            shutil.rmtree(run.path, ignore_errors=True)
+            run.path.mkdir(parents=True)
+        except OSError as error:
+            raise BadInput(f"cannot make the run directory {run.path}: {error.strerror}") from None
+        return run
+
+    @classmethod
+    def existing(cls, path: str | os.PathLike[str]) -> Run:
+        """A run that has a checkpoint. Raises BadInput where there is none."""
+        run = cls(path)
+        if not run.path.is_dir():
+            raise BadInput(f"there is no run directory {run.path}: train one with tinygpt train --out {run.path}")
+        if not run.checkpoint.exists():
+            raise BadInput(f"{run.path} holds no {run.checkpoint.name}: it is no run, or stopped before its first save")
+        return run
+
+    def load(self) -> Checkpoint:
+        """The checkpoint. Raises BadInput where it is damaged, or where tokenizer.json is another tokenizer."""
+        checkpoint = load_checkpoint(self.checkpoint)
+        if self.tokenizer.exists() and load_tokenizer(self.tokenizer) != checkpoint.tokenizer:
+            raise BadInput(
+                f"{self.tokenizer} is not the tokenizer that this checkpoint was trained with: put the right one "
+                "back, or remove it (the checkpoint holds a copy)"
+            )
+        return checkpoint
+
+    def write_config(self, config: dict[str, Any]) -> None:
+        with replacing(self.config) as file:
+            file.write(json.dumps(config, indent=2).encode() + b"\n")
+
+    def append_log(self, entries: list[dict[str, Any]]) -> None:
+        """Adds lines to log.jsonl. Raises BadInput where the disk refuses."""
+        try:
+            with self.log.open("a", encoding="utf-8") as file:
+                file.writelines(json.dumps(entry) + "\n" for entry in entries)
+        except OSError as error:
+            raise BadInput(f"cannot write {self.log}: {error.strerror}") from None
+
+    def read_log(self, before_step: int | None = None) -> list[dict[str, Any]]:
+        """The log's entries; with before_step, those of earlier steps only. A line cut off at the end is dropped."""
+        entries = []
+        if self.log.exists():
+            for line in self.log.read_text(encoding="utf-8").splitlines():
+                try:
+                    entries.append(json.loads(line))
+                except json.JSONDecodeError:
+                    continue
+        return [e for e in entries if before_step is None or e["step"] < before_step]
+
+    def rewrite_log(self, entries: list[dict[str, Any]]) -> None:
+        with replacing(self.log) as file:
+            file.write("".join(json.dumps(entry) + "\n" for entry in entries).encode())

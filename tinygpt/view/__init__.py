@@ -1,0 +1,5 @@
+"""Pictures of what happened."""
+
+from .loss_curve import loss_curve, loss_curve_png
+
+__all__ = ["loss_curve", "loss_curve_png"]
