@@ -6,9 +6,8 @@ loses nothing and keeps English readable: [" t", "he"] merges two tokens into b"
 
 import json
 import os
-import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from os import PathLike
 from pathlib import Path
 from typing import Any
@@ -37,18 +36,15 @@ def write(path: str | PathLike[str], definition: dict[str, Any]) -> None:
     lines = [f"{json.dumps(name)}: {_lines(value)}" for name, value in fields.items()]
     data = ("{\n" + ",\n".join(lines) + "\n}\n").encode("ascii")
     target = Path(path)
+    temporary = target.with_name(f".{target.name}.{os.getpid()}.tmp")
     try:
-        descriptor, temporary = tempfile.mkstemp(prefix=f".{target.name}.", dir=target.parent)
-    except OSError as error:
-        raise BadInput(f"cannot write {target}: {error.strerror}") from None
-    try:
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(data)
-        os.chmod(temporary, 0o666 & ~_umask())
+        temporary.write_bytes(data)
         os.replace(temporary, target)
     except OSError as error:
-        Path(temporary).unlink(missing_ok=True)
         raise BadInput(f"cannot write {target}: {error.strerror}") from None
+    finally:
+        with suppress(OSError):
+            temporary.unlink()
 
 
 def read(path: str | PathLike[str]) -> dict[str, Any]:
@@ -97,9 +93,3 @@ def _lines(value: Any) -> str:
     if not isinstance(value, list) or not value:
         return json.dumps(value)
     return "[\n " + ",\n ".join(map(json.dumps, value)) + "\n]"
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
