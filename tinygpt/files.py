@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import os
-import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO
 
@@ -20,24 +19,15 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[IO[bytes]]:
     where it cannot be written (no such directory, no permission, no space), leaving nothing behind.
     """
     target = Path(path)
-    temporary = None
+    temporary = target.with_name(f".{target.name}.{os.getpid()}.tmp")
     try:
-        descriptor, temporary = tempfile.mkstemp(prefix=f".{target.name}.", dir=target.parent)
-        with os.fdopen(descriptor, "wb") as file:
+        with temporary.open("wb") as file:
             yield file
             file.flush()
-            os.fsync(file.fileno())
-        os.chmod(temporary, 0o666 & ~_umask())  # as an ordinary new file, not mkstemp's private one
+            os.fsync(file.fileno())  # on disk before it takes the old file's place
         os.replace(temporary, target)
-        temporary = None
     except OSError as error:
         raise BadInput(f"cannot write {target}: {error.strerror or error}") from None
     finally:
-        if temporary is not None:
-            Path(temporary).unlink(missing_ok=True)
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
+        with suppress(OSError):
+            temporary.unlink()

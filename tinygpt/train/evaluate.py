@@ -9,6 +9,7 @@ from typing import Any
 
 from autograd import no_grad
 
+from ..text.batches import bits_per_byte
 from .losses import Loss
 
 
@@ -32,14 +33,8 @@ class Evaluation:
 
     @property
     def bits_per_byte(self) -> float:
-        """Bits needed for a byte of text: comparable between any two models of the same text.
-
-        Formula: bits per byte = Σ nats / (ln 2 · bytes)
-        Paper: Gao et al. 2020, "The Pile: an 800GB dataset of diverse text for language modeling", section 3.1
-        Example: examples/05_training.py
-        Test: tests/test_training.py
-        """
-        return self.nats / math.log(2) / self.n_bytes
+        """Comparable between any two models of the same text."""
+        return bits_per_byte(self.nats, self.n_bytes)
 
 
 def evaluate(model: Any, loss: Loss, batches: Iterable[Any], n_bytes: int = 0) -> Evaluation:

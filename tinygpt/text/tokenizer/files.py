@@ -5,14 +5,14 @@ loses nothing and keeps English readable: [" t", "he"] merges two tokens into b"
 """
 
 import json
-import os
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from os import PathLike
 from pathlib import Path
 from typing import Any
 
 from tinygpt.errors import BadInput
+from tinygpt.files import replacing
 
 FORMAT = "tinygpt-tokenizer-1"
 
@@ -35,16 +35,8 @@ def write(path: str | PathLike[str], definition: dict[str, Any]) -> None:
     fields = {"format": FORMAT, **definition}
     lines = [f"{json.dumps(name)}: {_lines(value)}" for name, value in fields.items()]
     data = ("{\n" + ",\n".join(lines) + "\n}\n").encode("ascii")
-    target = Path(path)
-    temporary = target.with_name(f".{target.name}.{os.getpid()}.tmp")
-    try:
-        temporary.write_bytes(data)
-        os.replace(temporary, target)
-    except OSError as error:
-        raise BadInput(f"cannot write {target}: {error.strerror}") from None
-    finally:
-        with suppress(OSError):
-            temporary.unlink()
+    with replacing(path) as file:
+        file.write(data)
 
 
 def read(path: str | PathLike[str]) -> dict[str, Any]:
