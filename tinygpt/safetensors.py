@@ -30,12 +30,17 @@ LARGEST_HEADER = 100_000_000  # bytes: the limit of the format's own library
 
 
 def save(path: str | os.PathLike[str], arrays: Mapping[str, np.ndarray], metadata: Mapping[str, str]) -> None:
-    """Writes all arrays or leaves what was at `path`. Raises BadInput where the file cannot be written."""
+    """Writes all arrays or leaves what was at `path`.
+
+    Raises BadInput where the file cannot be written, and for an array of a type that the layout does not have.
+    """
     header: dict[str, Any] = {"__metadata__": dict(metadata)}
     end = 0
     for name, array in arrays.items():
         start, end = end, end + array.nbytes
-        dtype = NAMES[array.dtype.newbyteorder("<")]
+        dtype = NAMES.get(array.dtype.newbyteorder("<"))
+        if dtype is None:
+            raise BadInput(f"{name!r} has the type {array.dtype}, which a safetensors file cannot hold: convert it first")
         header[name] = {"dtype": dtype, "shape": list(array.shape), "data_offsets": [start, end]}
     text = json.dumps(header, separators=(",", ":")).encode()
     text += b" " * (-len(text) % 8)  # so that the arrays begin at a multiple of eight bytes
@@ -43,7 +48,8 @@ def save(path: str | os.PathLike[str], arrays: Mapping[str, np.ndarray], metadat
         file.write(len(text).to_bytes(8, "little"))
         file.write(text)
         for array in arrays.values():
-            file.write(np.ascontiguousarray(array, dtype=array.dtype.newbyteorder("<")).data.cast("B"))
+            in_order = np.ascontiguousarray(array, dtype=array.dtype.newbyteorder("<"))
+            file.write(in_order.reshape(-1).view(np.uint8).data)
 
 
 def load(path: str | os.PathLike[str]) -> tuple[dict[str, np.ndarray], dict[str, str]]:
@@ -62,7 +68,9 @@ def load(path: str | os.PathLike[str]) -> tuple[dict[str, np.ndarray], dict[str,
             header = json.loads(file.read(length).decode("utf-8"))
     except OSError as error:
         raise BadInput(f"cannot read {path}: {error.strerror}") from None
-    except (UnicodeDecodeError, json.JSONDecodeError, RecursionError):
+    except BadInput:
+        raise
+    except (ValueError, RecursionError):  # no UTF-8, no JSON, or a number of thousands of digits
         raise BadInput(f"{path} is not a safetensors file: its header is not JSON") from None
     if not isinstance(header, dict):
         raise BadInput(f"{path} is not a safetensors file: its header is no JSON object")
@@ -71,24 +79,22 @@ def load(path: str | os.PathLike[str]) -> tuple[dict[str, np.ndarray], dict[str,
         raise BadInput(f"{path}: __metadata__ must hold strings")
     entries = [_Entry(path, name, fields, size - 8 - length) for name, fields in header.items()]
     _check_cover(path, entries, size - 8 - length)
-    if size == 8 + length:  # nothing to map
-        return {e.name: np.empty(e.shape, dtype=e.dtype) for e in entries}, metadata
-    data = np.memmap(path, dtype=np.uint8, mode="r", offset=8 + length)
-    arrays = {e.name: np.asarray(data[e.start : e.stop]).view(e.dtype).reshape(e.shape) for e in entries}
-    return arrays, metadata
+    empty = size == 8 + length  # and nothing cannot be mapped
+    data = np.empty(0, np.uint8) if empty else np.asarray(np.memmap(path, np.uint8, mode="r", offset=8 + length))
+    return {entry.name: entry.array(data) for entry in entries}, metadata
 
 
 class _Entry:
     """One array of the header, checked."""
 
     def __init__(self, path: Path, name: str, fields: Any, available: int) -> None:
-        self.name = name
+        self.path, self.name = path, name
         try:
             dtype, shape, (start, stop) = fields["dtype"], fields["shape"], fields["data_offsets"]
             numbers = [*shape, start, stop]
         except (TypeError, KeyError, ValueError):
             raise BadInput(f"{path}: the entry {name!r} needs dtype, shape and two data_offsets") from None
-        if dtype not in DTYPES:
+        if not isinstance(dtype, str) or dtype not in DTYPES:
             raise BadInput(f"{path}: {name!r} has the type {dtype!r}, which is none of {', '.join(DTYPES)}")
         if not all(type(n) is int and n >= 0 for n in numbers):
             raise BadInput(f"{path}: shape and offsets of {name!r} must be whole numbers, and are {numbers}")
@@ -97,6 +103,13 @@ class _Entry:
             raise BadInput(f"{path}: {name!r} ends at byte {stop}, and the file has {available}: it is cut off")
         if stop - start != math.prod(shape) * self.dtype.itemsize:
             raise BadInput(f"{path}: {name!r} has {stop - start} bytes, which shape {shape} of {dtype} does not fill")
+
+    def array(self, data: np.ndarray) -> np.ndarray:
+        """A window on the file's data."""
+        try:
+            return data[self.start : self.stop].view(self.dtype).reshape(self.shape)
+        except (ValueError, OverflowError):  # more axes than NumPy has, or an empty array as wide as none can be
+            raise BadInput(f"{self.path}: {self.name!r} has the shape {self.shape}, which no array can have") from None
 
 
 def _check_cover(path: Path, entries: list[_Entry], available: int) -> None:

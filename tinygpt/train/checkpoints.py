@@ -86,13 +86,13 @@ def load_checkpoint(path: str | os.PathLike[str]) -> Checkpoint:
             step=int(fields["step"]),
             model_config=GPTConfig(**fields["model"]),
             run=dict(fields["run"]),
-            tokenizer=tokenizer_from_definition(fields["tokenizer"]),
+            tokenizer=tokenizer_from_definition(dict(fields["tokenizer"])),
             computed_by=dict(fields["computed_by"]),
             arrays=arrays,
         )
     except BadInput as error:
         raise BadInput(f"{path}: {error}") from None
-    except (KeyError, TypeError, ValueError) as error:
+    except (KeyError, TypeError, ValueError, OverflowError) as error:
         raise BadInput(f"{path} is a damaged checkpoint: its metadata does not read ({error!r})") from None
     if checkpoint.tokenizer.vocab_size > checkpoint.model_config.vocab_size:
         raise BadInput(

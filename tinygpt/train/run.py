@@ -12,6 +12,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -95,10 +96,9 @@ class Run:
         entries = []
         if self.log.exists():
             for line in self.log.read_text(encoding="utf-8").splitlines():
-                try:
+                with suppress(json.JSONDecodeError):
                     entries.append(json.loads(line))
-                except json.JSONDecodeError:
-                    continue
+        entries = [e for e in entries if isinstance(e, dict) and "step" in e]
         return [e for e in entries if before_step is None or e["step"] < before_step]
 
     def rewrite_log(self, entries: list[dict[str, Any]]) -> None:

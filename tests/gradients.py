@@ -1,0 +1,402 @@
+"""The table of gradient checks: for each public operation, cases of a function and its float64 arguments.
+
+Layers and losses have theirs in module_gradients.py; test_gradients.py runs both tables at the three depths.
+
+B batch, T time, C channels, H heads, D channels of a head, V vocabulary, N rows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import numpy as np
+
+import autograd as ag
+from autograd import Key, Tensor
+
+_generator = np.random.default_rng(20)
+
+
+class Case(NamedTuple):
+    """One check: `function` of the arrays, each of which must receive its right gradient."""
+
+    label: str
+    function: Callable[..., Tensor]
+    arrays: tuple[np.ndarray, ...]
+
+
+def case(label: str, function: Callable[..., Tensor], *arrays: np.ndarray) -> Case:
+    return Case(label, function, arrays)
+
+
+def normal(*shape: int) -> np.ndarray:
+    return _generator.standard_normal(shape)
+
+
+def positive(*shape: int) -> np.ndarray:
+    """Away from 0, where log, sqrt and division are steep."""
+    return _generator.uniform(0.5, 2.0, shape)
+
+
+def distinct(*shape: int) -> np.ndarray:
+    """No two elements, and none and 0, nearer than the step of a finite difference: for max and relu."""
+    n = int(np.prod(shape))
+    return (_generator.permutation(n) - n / 2 + 0.25).reshape(shape)
+
+
+def like(x: Tensor, constant: np.ndarray) -> np.ndarray:
+    """A constant in the precision of the argument it meets."""
+    return constant.astype(x.dtype)
+
+
+KEY = Key(7)
+TARGETS = np.array([0, 3, -100, 3, 1])
+GRID = np.array([[1.0, -2.0, 0.5], [3.0, 0.25, -1.0]])
+HEAD = np.array([[[[1.0, 0.0, 2.0], [-1.0, 0.5, 0.0], [0.0, 1.5, 1.0]]]])  # (1, 1, T = 3, D = 3)
+UNTIL = np.array([True, True, False])  # a padding mask over three keys
+LOOKS = np.array([[True, False, True], [False, False, False], [False, True, True]])  # the second may look nowhere
+
+
+def attend(**options) -> Callable[..., Tensor]:
+    return lambda q, k, v: ag.attention(q, k, v, **options)
+
+
+def attend_with_bias(**options) -> Callable[..., Tensor]:
+    return lambda q, k, v, bias: ag.attention(q, k, v, bias=bias, **options)
+
+
+def qkv(tq: int = 3, tk: int = 3, heads: int = 2, groups: int = 2) -> tuple[np.ndarray, ...]:
+    """q (2, H, Tq, 2), k and v (2, G, Tk, 2)."""
+    return normal(2, heads, tq, 2), normal(2, groups, tk, 2), normal(2, groups, tk, 2)
+
+
+ELEMENTWISE = {
+    "add": [
+        case("same-shape", ag.add, normal(2, 3), normal(2, 3)),
+        case("broadcast-both", ag.add, normal(2, 1, 3), normal(4, 1)),
+        case("fan-out", lambda x: ag.add(x, x), normal(3)),
+        case("number", lambda x: 2.5 + x + 1, normal(2, 2)),
+        case("scalars", ag.add, normal(), normal()),
+        case("empty", ag.add, normal(0, 3), normal(3)),
+    ],
+    "subtract": [
+        case("broadcast", ag.subtract, normal(2, 3), normal(3)),
+        case("broadcast-left", ag.subtract, normal(1), normal(2, 2)),
+        case("from-number", lambda x: 2 - x, normal(3)),
+        case("fan-out", lambda x: (x - 2 * x) - x, normal(2)),
+    ],
+    "multiply": [
+        case("same-shape", ag.multiply, normal(2, 3), normal(2, 3)),
+        case("broadcast", ag.multiply, normal(2, 1, 3), normal(4, 1)),
+        case("fan-out", lambda x: x * x * x, normal(3)),
+        case("number", lambda x: 3 * x, normal(2)),
+        case("empty", ag.multiply, normal(0), normal(1)),
+    ],
+    "divide": [
+        case("same-shape", ag.divide, normal(2, 3), positive(2, 3)),
+        case("broadcast", ag.divide, normal(3), positive(2, 1)),
+        case("number-over", lambda x: 2 / x, positive(3)),
+        case("over-number", lambda x: x / 2, normal(3)),
+        case("fan-out", lambda x: (x + 1) / x, positive(3)),
+    ],
+    "power": [
+        case("number", lambda x: x**3, normal(4)),
+        case("square-root", lambda x: x**-0.5, positive(4)),
+        case("exponent-0-at-0", lambda x: x**0, np.array([0.0, 1.0, -2.0])),
+        case("exponent-1-at-0", lambda x: x**1, np.array([0.0, 1.0, -2.0])),
+        case("exponent-2-at-0", lambda x: x**2, np.array([0.0, 1.0, -2.0])),
+        case("base-number", lambda x: 2**x, normal(3)),
+        case("base-0", lambda x: 0**x, positive(3)),
+        case("both", ag.power, positive(2, 3), normal(3)),
+        case("fan-out", lambda x: x**x, positive(3)),
+    ],
+    "negative": [case("matrix", lambda x: -x, normal(2, 3)), case("scalar", ag.negative, normal())],
+    "exp": [case("matrix", ag.exp, normal(2, 3)), case("fan-out", lambda x: ag.exp(x) * x, normal(3))],
+    "log": [case("matrix", ag.log, positive(2, 3)), case("scalar", ag.log, positive())],
+    "sqrt": [case("matrix", ag.sqrt, positive(2, 3)), case("empty", ag.sqrt, positive(0))],
+    "tanh": [case("matrix", ag.tanh, normal(2, 3)), case("saturated", ag.tanh, 6 * normal(3))],
+    "erf": [
+        case("series", ag.erf, normal(2, 3) / 3),
+        case("tail", ag.erf, np.array([-2.5, -1.5, 1.2, 3.0])),
+        case("zero", ag.erf, np.zeros(2)),
+    ],
+    "relu": [case("matrix", ag.relu, distinct(3, 4))],
+    "sigmoid": [case("matrix", ag.sigmoid, normal(2, 3)), case("saturated", ag.sigmoid, 8 * normal(4))],
+    "maximum": [
+        case("same-shape", ag.maximum, distinct(2, 3), np.zeros((2, 3))),
+        case("broadcast", ag.maximum, distinct(4, 3), np.array([0.0, 1.0, -1.0])),
+        case("ties", ag.maximum, np.array([1.0, 2.0, 3.0]), np.array([1.0, 3.0, 3.0])),
+        case("fan-out", lambda x: ag.maximum(x, x), normal(3)),
+        case("number", lambda x: ag.maximum(x, 0.5), distinct(2, 3)),
+    ],
+    "where": [
+        case("same-shape", lambda a, b: ag.where(np.array([True, False, True]), a, b), normal(3), normal(3)),
+        case("broadcast", lambda a, b: ag.where(np.array([[True], [False]]), a, b), normal(3), normal(1)),
+        case("number", lambda a: ag.where(a.data > 0, a, 0.0), distinct(2, 3)),
+        case("list", lambda a, b: ag.where([True, False], a, b), normal(2), normal(2)),
+        case("integers", lambda a, b: ag.where(np.array([0, 2, -1]), a, b), normal(3), normal(3)),
+        case("bool", lambda a, b: ag.where(False, a, b), normal(2), normal(2)),
+        case("fan-out", lambda a: ag.where(np.array([True, False]), a, 3 * a), normal(2)),
+    ],
+}
+
+REDUCTIONS_AND_SHAPES = {
+    "sum": [
+        case("all", ag.sum, normal(2, 3)),
+        case("axis", lambda x: x.sum(axis=0), normal(2, 3)),
+        case("negative-axis", lambda x: x.sum(axis=-1), normal(2, 3)),
+        case("axes-keepdims", lambda x: x.sum(axis=(0, -1), keepdims=True), normal(2, 3, 2)),
+        case("all-keepdims", lambda x: x.sum(keepdims=True) * x, normal(2, 3)),
+        case("no-axes", lambda x: x.sum(axis=()), normal(2)),
+        case("scalar", ag.sum, normal()),
+        case("empty", ag.sum, normal(0, 3)),
+        case("empty-axis", lambda x: x.sum(axis=0), normal(0, 3)),
+    ],
+    "mean": [
+        case("all", ag.mean, normal(2, 3)),
+        case("negative-axis", lambda x: x.mean(axis=-2), normal(2, 3)),
+        case("axes-keepdims", lambda x: x.mean(axis=(0, 2), keepdims=True), normal(2, 3, 2)),
+        case("fan-out", lambda x: (x - x.mean(axis=0)) * x, normal(3, 2)),
+    ],
+    "var": [
+        case("all", ag.var, normal(2, 3)),
+        case("axis", lambda x: x.var(axis=0), normal(3, 2)),
+        case("negative-axes-keepdims", lambda x: x.var(axis=(-1, 0), keepdims=True), normal(2, 2, 3)),
+        case("constant", ag.var, np.ones(3)),
+    ],
+    "max": [
+        case("all", ag.max, distinct(2, 3)),
+        case("axis", lambda x: x.max(axis=0), distinct(3, 2)),
+        case("negative-axis-keepdims", lambda x: x.max(axis=-1, keepdims=True), distinct(2, 3)),
+        case("axes", lambda x: x.max(axis=(0, 2)), distinct(2, 3, 2)),
+        case("ties", lambda x: x.max(axis=1), np.array([[1.0, 3.0, 3.0], [2.0, 2.0, 0.0]])),
+        case("ties-all", ag.max, np.array([[5.0, 1.0], [1.0, 5.0]])),
+    ],
+    "reshape": [
+        case("matrix", lambda x: x.reshape(3, 2) * x[0, :2], normal(2, 3)),
+        case("minus-one", lambda x: ag.reshape(x, (-1,)), normal(2, 3)),
+        case("to-scalar", lambda x: x.reshape(()), normal(1, 1)),
+        case("empty", lambda x: x.reshape(3, 0), normal(0, 2)),
+    ],
+    "transpose": [
+        case("reverse", lambda x: x.T, normal(2, 3)),
+        case("order", lambda x: x.transpose(2, 0, 1), normal(2, 3, 4)),
+        case("negative-axes", lambda x: ag.transpose(x, (-1, 0, -2)), normal(2, 3, 4)),
+        case("vector", ag.transpose, normal(3)),
+    ],
+    "swapaxes": [
+        case("last", lambda x: x.swapaxes(-1, -2), normal(2, 3, 4)),
+        case("same", lambda x: x.swapaxes(1, 1), normal(2, 3)),
+    ],
+    "broadcast_to": [
+        case("new-axis", lambda x: ag.broadcast_to(x, (2, 3)), normal(3)),
+        case("stretched", lambda x: ag.broadcast_to(x, (2, 4, 3)), normal(2, 1, 3)),
+        case("scalar", lambda x: ag.broadcast_to(x, (2, 2)), normal()),
+        case("to-empty", lambda x: ag.broadcast_to(x, (0, 3)), normal(3)),
+    ],
+    "concatenate": [
+        case("rows", lambda a, b: ag.concatenate([a, b]), normal(2, 3), normal(1, 3)),
+        case("negative-axis", lambda a, b: ag.concatenate([a, b], axis=-1), normal(2, 1), normal(2, 3)),
+        case("twice-the-same", lambda a: ag.concatenate([a, 2 * a, a], axis=1), normal(2, 2)),
+        case("with-empty", lambda a, b: ag.concatenate([a, b]), normal(0, 2), normal(2, 2)),
+        case("with-constant", lambda a: ag.concatenate([like(a, np.ones(2)), a]), normal(2)),
+    ],
+    "stack": [
+        case("first", lambda a, b: ag.stack([a, b]), normal(2, 3), normal(2, 3)),
+        case("last", lambda a, b: ag.stack([a, b], axis=-1), normal(2, 3), normal(2, 3)),
+        case("middle-same", lambda a: ag.stack([a, a * a, a], axis=1), normal(2, 2)),
+        case("scalars", lambda a, b: ag.stack([a, b]), normal(), normal()),
+    ],
+    "split": [
+        case("sections", lambda x: ag.split(x, 3)[1], normal(6, 2)),
+        case("all-parts", lambda x: sum(i * part for i, part in enumerate(ag.split(x, 3, axis=-1))), normal(2, 6)),
+        case("positions", lambda x: ag.concatenate(ag.split(x, [1, 3])[::-1]), normal(4)),
+        case("two-of-three", lambda x: ag.split(x, [1, 4])[2] * ag.split(x, [1, 4])[0], normal(5)),
+    ],
+    "getitem": [
+        case("integer", lambda x: x[1], normal(3, 2)),
+        case("negative-integer", lambda x: x[-1, 0], normal(3, 2)),
+        case("slice", lambda x: x[1:3], normal(4, 2)),
+        case("step", lambda x: x[::2, 1::2], normal(4, 3)),
+        case("negative-step", lambda x: x[::-1, 2:0:-1], normal(3, 3)),
+        case("new-axis-ellipsis", lambda x: x[None, ..., 0, None], normal(2, 3)),
+        case("repeated-ids", lambda x: x[np.array([0, 2, 0, 0])], normal(3, 2)),
+        case("list", lambda x: x[[1, 1]], normal(3)),
+        case("negative-ids", lambda x: x[np.array([-1, 2, 0])], normal(3)),
+        case("pairs-of-ids", lambda x: x[np.array([0, 1, 0]), np.array([2, 2, 2])], normal(2, 3)),
+        case("grid-of-ids", lambda x: x[np.array([[0, 1], [1, 1]])], normal(2, 2)),
+        case("ids-and-slice", lambda x: x[:, np.array([0, 0, 1]), ::2], normal(2, 2, 3)),
+        case("numpy-integer", lambda x: x[np.int64(1)], normal(2, 2)),
+        case("boolean-mask", lambda x: x[np.array([[True, False], [True, True]])], normal(2, 2)),
+        case("boolean-rows", lambda x: x[np.array([False, True])], normal(2, 3)),
+        case("nothing", lambda x: x[:0], normal(2, 3)),
+        case("fan-out", lambda x: x[0] * x[1] + x[0], normal(2, 3)),
+        case("of-a-result", lambda x: (2 * x)[np.array([0, 0])] + (2 * x)[1:], normal(2)),
+        case("sum-of-uses", lambda x: (y := 2 * x)[:2] * y[1:] + y[:1], normal(3)),
+        case("iteration", lambda x: next(iter(x)) * 2 + sum(x), normal(3, 2)),
+    ],
+}
+
+PRODUCTS = {
+    "matmul": [
+        case("matrices", ag.matmul, normal(2, 3), normal(3, 4)),
+        case("row-matrix", ag.matmul, normal(3), normal(3, 2)),
+        case("matrix-column", ag.matmul, normal(2, 3), normal(3)),
+        case("row-column", ag.matmul, normal(3), normal(3)),
+        case("row-batch", ag.matmul, normal(3), normal(2, 3, 2)),
+        case("batch-column", ag.matmul, normal(2, 2, 3), normal(3)),
+        case("batch-matrix", ag.matmul, normal(2, 2, 3), normal(3, 2)),
+        case("matrix-batch", ag.matmul, normal(2, 3), normal(2, 3, 2)),
+        case("batches", ag.matmul, normal(2, 2, 3), normal(2, 3, 2)),
+        case("broadcast-batches", ag.matmul, normal(2, 1, 2, 3), normal(3, 3, 2)),
+        case("stretched-left", ag.matmul, normal(1, 2, 3), normal(2, 3, 2)),
+        case("fan-out", lambda x: x @ x @ x.T, normal(2, 2)),
+        case("left-alone", lambda x: x @ like(x, GRID.T), normal(2, 3)),
+        case("right-alone", lambda x: like(x, GRID) @ x, normal(3)),
+        case("no-rows", ag.matmul, normal(0, 3), normal(3, 2)),
+        case("no-inner", ag.matmul, normal(2, 0), normal(0, 3)),
+        case("no-columns", ag.matmul, normal(2, 2, 3), normal(3, 0)),
+        case("no-batches", ag.matmul, normal(0, 2, 3), normal(3, 2)),
+    ],
+    "einsum": [
+        case("product", lambda a, b: ag.einsum("ij,jk->ik", a, b), normal(2, 3), normal(3, 2)),
+        case("implicit", lambda a, b: ag.einsum("ij,jk", a, b), normal(2, 3), normal(3, 2)),
+        case("implicit-order", lambda a: ag.einsum("ba", a), normal(2, 3)),
+        case("attention", lambda q, k: ag.einsum("bhqd,bhkd->bhqk", q, k), normal(1, 2, 2, 3), normal(1, 2, 3, 3)),
+        case("three", lambda a, b, c: ag.einsum("i,ij,j->", a, b, c), normal(2), normal(2, 3), normal(3)),
+        case("diagonal", lambda a: ag.einsum("ii->i", a), normal(3, 3)),
+        case("trace", lambda a: ag.einsum("ii", a), normal(3, 3)),
+        case("diagonal-times", lambda a, b: ag.einsum("iij,j->i", a, b), normal(2, 2, 3), normal(3)),
+        case("summed-alone", lambda a, b: ag.einsum("ij,k->i", a, b), normal(2, 3), normal(2)),
+        case("all-summed", lambda a: ag.einsum("ij->", a), normal(2, 3)),
+        case("transposed", lambda a: ag.einsum("ij->ji", a), normal(2, 3)),
+        case("ellipsis", lambda a, b: ag.einsum("...ij,jk->...ik", a, b), normal(2, 2, 3), normal(3, 2)),
+        case("ellipsis-broadcast", lambda a, b: ag.einsum("...i,...i->...", a, b), normal(1, 3), normal(2, 3)),
+        case("ellipsis-two-widths", lambda a, b: ag.einsum("...i,...i", a, b), normal(3), normal(2, 2, 3)),
+        case("stretched-letter", lambda a, b: ag.einsum("i,i->", a, b), normal(3), normal(1)),
+        case("stretched-diagonal", lambda a, b: ag.einsum("ii...,i...->i", a, b), normal(2, 2, 1), normal(2, 3)),
+        case("stretched-both", lambda a, b: ag.einsum("ij,ij->ij", a, b), normal(1, 3), normal(2, 1)),
+        case("fan-out", lambda a: ag.einsum("ij,jk->ik", a, a), normal(2, 2)),
+        case("empty", lambda a, b: ag.einsum("ij,jk->ik", a, b), normal(2, 0), normal(0, 2)),
+    ],
+    "linear": [
+        case("matrix", ag.linear, normal(4, 3), normal(3, 2), normal(2)),
+        case("batches", ag.linear, normal(2, 2, 3), normal(3, 2), normal(2)),
+        case("vector", ag.linear, normal(3), normal(3, 2), normal(2)),
+        case("no-bias", ag.linear, normal(4, 3), normal(3, 2)),
+        case("transposed", lambda x, w, b: ag.linear(x, w, b, transposed=True), normal(4, 3), normal(2, 3), normal(2)),
+        case("transposed-no-bias", lambda x, w: ag.linear(x, w, transposed=True), normal(2, 2, 3), normal(2, 3)),
+        case("weight-twice", lambda x, w: ag.linear(ag.linear(x, w), w), normal(2, 3), normal(3, 3)),
+        case("tied", lambda x, w: ag.linear(ag.linear(x, w), w, transposed=True), normal(2, 2), normal(2, 3)),
+        case("weight-of-a-result", lambda x, w: ag.linear(x, 2 * w) + ag.linear(x, w), normal(2, 2), normal(2, 2)),
+        case("empty", ag.linear, normal(0, 3), normal(3, 2), normal(2)),
+        case("no-inputs", ag.linear, normal(2, 0), normal(0, 2), normal(2)),
+        case("no-outputs", ag.linear, normal(2, 3), normal(3, 0), normal(0)),
+        case("x-alone", lambda x: ag.linear(x, like(x, GRID), transposed=True), normal(2, 3)),
+        case("weight-alone", lambda w: ag.linear(like(w, GRID), w), normal(3, 2)),
+        case("bias-alone", lambda b: ag.linear(like(b, GRID), like(b, GRID.T), b), normal(2)),
+    ],
+}
+
+FORMULAS = {
+    "softmax": [
+        case("last", ag.softmax, normal(2, 4)),
+        case("first", lambda x: ag.softmax(x, axis=0), normal(3, 2)),
+        case("middle", lambda x: ag.softmax(x, axis=-2), normal(2, 3, 2)),
+        case("vector", ag.softmax, normal(4)),
+        case("large", ag.softmax, 1e4 + normal(2, 3)),
+        case("nowhere", lambda x: ag.softmax(ag.where(LOOKS, x, -np.inf)), normal(3, 3)),
+        case("empty", ag.softmax, normal(0, 3)),
+        case("fan-out", lambda x: ag.softmax(x) * x, normal(2, 3)),
+    ],
+    "log_softmax": [
+        case("last", ag.log_softmax, normal(2, 4)),
+        case("first", lambda x: ag.log_softmax(x, axis=0), normal(3, 2)),
+        case("vector", ag.log_softmax, normal(4)),
+        case("large", ag.log_softmax, normal(2, 3) - 1e4),
+        case("empty", ag.log_softmax, normal(0, 3)),
+    ],
+    "cross_entropy": [
+        case("mean", lambda x: ag.cross_entropy(x, np.array([0, 3, 3])), normal(3, 4)),
+        case("ignored", lambda x: ag.cross_entropy(x, TARGETS), normal(5, 4)),
+        case("ignore-index", lambda x: ag.cross_entropy(x, np.array([0, 1, 2]), ignore_index=1), normal(3, 4)),
+        case("smoothing", lambda x: ag.cross_entropy(x, TARGETS, label_smoothing=0.2), normal(5, 4)),
+        case("all-smoothing", lambda x: ag.cross_entropy(x, TARGETS, label_smoothing=1.0), normal(5, 4)),
+        case("sum", lambda x: ag.cross_entropy(x, TARGETS, reduction="sum"), normal(5, 4)),
+        case("none", lambda x: ag.cross_entropy(x, TARGETS, label_smoothing=0.1, reduction="none"), normal(5, 4)),
+        case("sequences", lambda x: ag.cross_entropy(x, np.array([[0, 1, 1], [3, 1, 2]]), reduction="none"), normal(2, 3, 4)),
+        case("one", lambda x: ag.cross_entropy(x, np.array(2)), normal(4)),
+        case("uint16", lambda x: ag.cross_entropy(x, np.array([1, 0], dtype=np.uint16)), normal(2, 3)),
+        case("large", lambda x: ag.cross_entropy(x, np.array([0, 1])), 1e3 + normal(2, 3)),
+        case("none-counts", lambda x: ag.cross_entropy(x, np.array([-100]), reduction="sum"), normal(1, 3)),
+        case("empty", lambda x: ag.cross_entropy(x, np.zeros(0, int), reduction="sum"), normal(0, 3)),
+    ],
+    "layer_norm": [
+        case("weight-and-bias", ag.layer_norm, normal(2, 2, 4), normal(4), normal(4)),
+        case("plain", ag.layer_norm, normal(3, 4)),
+        case("no-bias", ag.layer_norm, normal(3, 4), normal(4)),
+        case("no-weight", lambda x, b: ag.layer_norm(x, None, b), normal(3, 4), normal(4)),
+        case("vector", ag.layer_norm, normal(4), normal(4), normal(4)),
+        case("eps", lambda x: ag.layer_norm(x, eps=0.5), normal(2, 3)),
+        case("x-alone", lambda x: ag.layer_norm(x, like(x, GRID[1]), like(x, GRID[0])), normal(2, 3)),
+        case("weight-alone", lambda w: ag.layer_norm(like(w, GRID), w, like(w, GRID[0])), normal(3)),
+        case("bias-alone", lambda b: ag.layer_norm(like(b, GRID), None, b), normal(3)),
+        case("empty", ag.layer_norm, normal(0, 3), normal(3), normal(3)),
+        case("fan-out", lambda x: ag.layer_norm(x, x[0], x[1]), normal(2, 3)),
+    ],
+    "gelu": [
+        case("tanh", ag.gelu, normal(2, 4)),
+        case("exact", lambda x: ag.gelu(x, approximate="none"), normal(2, 4)),
+        case("tanh-zero-and-tails", ag.gelu, np.array([0.0, -4.0, 4.0, -9.0, 9.0])),
+        case("exact-zero-and-tails", lambda x: ag.gelu(x, "none"), np.array([0.0, -4.0, 4.0, -9.0, 9.0])),
+        case("empty", ag.gelu, normal(0)),
+    ],
+    "embedding": [
+        case("repeated", lambda table: ag.embedding(np.array([2, 0, 2, 2]), table), normal(4, 3)),
+        case("sequences", lambda table: ag.embedding(np.array([[1, 1, 0], [0, 2, 1]]), table), normal(4, 2)),
+        case("one", lambda table: ag.embedding(1, table), normal(3, 2)),
+        case("none", lambda table: ag.embedding(np.zeros((0,), int), table), normal(3, 2)),
+        case("uint16", lambda table: ag.embedding(np.array([1, 1], dtype=np.uint16), table), normal(3, 2)),
+        case("tied", lambda table: ag.linear(ag.embedding(np.array([1, 1]), table), table, transposed=True),
+             normal(3, 2)),
+        case("of-a-result", lambda table: ag.embedding([0, 0], 2 * table) + ag.embedding([0, 1], table), normal(3, 2)),
+    ],
+    "dropout": [
+        case("half", lambda x: ag.dropout(x, 0.5, KEY), normal(4, 5)),
+        case("all", lambda x: ag.dropout(x, 1.0, KEY), normal(3)),
+        case("after-a-transpose", lambda x: ag.dropout(x.T, 0.3, KEY), normal(3, 4)),
+    ],
+    "attention": [
+        case("plain", attend(), *qkv()),
+        case("causal", attend(causal=True), *qkv()),
+        case("cross", attend(), *qkv(tq=2, tk=4)),
+        case("causal-cache", attend(causal=True), *qkv(tq=2, tk=4)),
+        case("causal-more-queries", attend(causal=True), *qkv(tq=4, tk=2)),
+        case("padding", attend(mask=UNTIL), *qkv()),
+        case("mask", attend(mask=LOOKS), *qkv()),
+        case("mask-and-causal", attend(mask=LOOKS, causal=True), *qkv()),
+        case("mask-for-each-head", attend(mask=np.stack([LOOKS, LOOKS.T])), *qkv()),
+        case("mask-for-each-batch", attend(mask=np.stack([LOOKS, LOOKS.T])[:, None]), *qkv()),
+        case("bias", attend_with_bias(), *qkv(), normal(2, 2, 3, 3)),
+        case("bias-for-each-head", attend_with_bias(causal=True), *qkv(), normal(2, 3, 3)),
+        case("bias-for-each-batch", attend_with_bias(mask=LOOKS), *qkv(), normal(2, 1, 3, 3)),
+        case("bias-for-each-key", attend_with_bias(), *qkv(), normal(3)),
+        case("bias-for-each-query", attend_with_bias(causal=True), *qkv(tq=2, tk=4), normal(1, 1, 2, 1)),
+        case("bias-scalar", attend_with_bias(mask=LOOKS), *qkv(), normal()),
+        case("grouped", attend(causal=True), *qkv(heads=4, groups=2)),
+        case("one-key-head", attend(mask=LOOKS), *qkv(heads=3, groups=1)),
+        case("grouped-bias", attend_with_bias(), *qkv(heads=4, groups=2), normal(4, 1, 3)),
+        case("dropout", attend(causal=True, dropout=0.4, key=KEY), *qkv()),
+        case("grouped-dropout-mask", attend(mask=LOOKS, dropout=0.4, key=KEY), *qkv(heads=2, groups=1)),
+        case("one-tensor", lambda x: ag.attention(x, x, x, causal=True), normal(1, 2, 3, 2)),
+        case("query-alone", lambda q: ag.attention(q, like(q, HEAD), like(q, HEAD)), normal(1, 1, 3, 3)),
+        case("key-alone", lambda k: ag.attention(like(k, HEAD), k, like(k, HEAD)), normal(1, 1, 3, 3)),
+        case("value-alone", lambda v: ag.attention(like(v, HEAD), like(v, HEAD), v), normal(1, 1, 3, 3)),
+        case("bias-alone", lambda b: ag.attention(*3 * [like(b, HEAD)], bias=b), normal(3, 3)),
+        case("wide-values", attend(), normal(1, 1, 2, 3), normal(1, 1, 3, 3), normal(1, 1, 3, 5)),
+        case("no-queries", attend(), *qkv(tq=0)),
+    ],
+}  # fmt: skip
+
+CASES: dict[str, list[Case]] = ELEMENTWISE | REDUCTIONS_AND_SHAPES | PRODUCTS | FORMULAS
