@@ -44,10 +44,13 @@ def _rows(graph: Graph) -> list[list[Step]]:
     depth: dict[int, int] = {}
     for step in graph.steps:
         depth[id(step)] = 1 + max((depth[id(operand)] for operand in step.operands), default=-1)
-    for step in reversed(graph.steps):
+    first_use: dict[int, int] = {}
+    for step in graph.steps:
         for operand in step.operands:
-            if operand.name == "leaf":
-                depth[id(operand)] = max(depth[id(operand)], depth[id(step)] - 1)
+            first_use[id(operand)] = min(depth[id(step)], first_use.get(id(operand), depth[id(step)]))
+    for step in graph.steps:
+        if step.name == "leaf":
+            depth[id(step)] = first_use[id(step)] - 1
     rows: list[list[Step]] = [[] for _ in range(1 + max(depth.values(), default=-1))]
     for step in graph.steps:
         rows[depth[id(step)]].append(step)

@@ -42,9 +42,10 @@ def _einsum_gradient(i: int, g: Array, arrays: list[Array], inputs: list[str], o
     subscripts = f"{','.join([output, *(inputs[j] for j in others)])}->{shared}"
     gradient = xp.einsum(subscripts, g, *(arrays[j] for j in others), optimize=True)
     extents = dict(zip(inputs[i], arrays[i].shape, strict=True))
-    wide = [gradient.shape[shared.index(c)] if c in shared else 1 for c in letters]
-    alone = [gradient.shape[shared.index(c)] if c in shared else extents[c] for c in letters]
-    gradient = xp.broadcast_to(gradient.reshape(wide), alone)  # a letter summed by itself: the same for all
+    gradient = gradient.reshape([gradient.shape[shared.index(c)] if c in shared else 1 for c in letters])
+    if stretched := tuple(axis for axis, c in enumerate(letters) if extents[c] == 1):
+        gradient = gradient.sum(axis=stretched, keepdims=True)  # another operand had more along this letter
+    gradient = xp.broadcast_to(gradient, [extents[c] for c in letters])  # summed by itself: the same for all
     if letters == inputs[i]:
         return gradient
     full = xp.zeros(arrays[i].shape, dtype=gradient.dtype)  # a repeated letter: only the diagonal took part

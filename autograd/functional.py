@@ -81,19 +81,17 @@ def cross_entropy(
     Raises ValueError where "mean" finds no target that counts, IndexError for a target outside 0 … V − 1.
     """
     logits, targets = as_tensor(logits), _integers("cross_entropy", targets)
-    if logits.ndim < 1 or logits.shape[:-1] != targets.shape:
-        raise ValueError(
-            f"cross_entropy: logits {logits.shape} must be the targets' shape {targets.shape} plus an axis of classes"
-        )
-    if not 0 <= label_smoothing <= 1:
-        raise ValueError(f"cross_entropy: label_smoothing must be between 0 and 1, not {label_smoothing}")
-    if reduction not in ("mean", "sum", "none"):
-        raise ValueError(f"cross_entropy: reduction must be mean, sum or none, not {reduction!r}")
+    _check_cross_entropy(logits, targets, label_smoothing, reduction)
     shape, v = targets.shape, logits.shape[-1]
-    flat_targets = targets.reshape(-1)
-    counts = flat_targets != ignore_index
-    check_range("cross_entropy", flat_targets[counts], v)
-    losses = _row_losses(ops.reshape(logits, (-1, v)), flat_targets, ignore_index, label_smoothing)
+    rows, targets = ops.reshape(logits, (-1, v)), targets.reshape(-1)
+    counts = targets != ignore_index
+    check_range("cross_entropy", targets[counts], v)
+    if is_composed():
+        losses = composed.cross_entropy(rows, targets, ignore_index, label_smoothing)
+    else:
+        kernels = room(rows.data)
+        y, saved = kernels.cross_entropy(rows.data, targets, ignore_index, label_smoothing)
+        losses = record(y, (rows,), lambda g: (kernels.cross_entropy_backward(g, saved),))
     if reduction == "none":
         return ops.reshape(losses, shape)
     if reduction == "sum":
@@ -104,12 +102,15 @@ def cross_entropy(
     return losses.sum() / n
 
 
-def _row_losses(logits: Tensor, targets: Array, ignore_index: int, label_smoothing: float) -> Tensor:
-    if is_composed():
-        return composed.cross_entropy(logits, targets, ignore_index, label_smoothing)
-    kernels = room(logits.data)
-    y, saved = kernels.cross_entropy(logits.data, targets, ignore_index, label_smoothing)
-    return record(y, (logits,), lambda g: (kernels.cross_entropy_backward(g, saved),))
+def _check_cross_entropy(logits: Tensor, targets: Array, label_smoothing: float, reduction: str) -> None:
+    if logits.ndim < 1 or logits.shape[:-1] != targets.shape:
+        raise ValueError(
+            f"cross_entropy: logits {logits.shape} must be the targets' shape {targets.shape} plus an axis of classes"
+        )
+    if not 0 <= label_smoothing <= 1:
+        raise ValueError(f"cross_entropy: label_smoothing must be between 0 and 1, not {label_smoothing}")
+    if reduction not in ("mean", "sum", "none"):
+        raise ValueError(f"cross_entropy: reduction must be mean, sum or none, not {reduction!r}")
 
 
 def layer_norm(x: Any, weight: Any = None, bias: Any = None, eps: float = 1e-5) -> Tensor:

@@ -13,7 +13,7 @@ from typing import Any
 
 _recording: contextvars.ContextVar[bool] = contextvars.ContextVar("recording", default=True)
 _watcher: contextvars.ContextVar[Graph | None] = contextvars.ContextVar("watcher", default=None)
-_PACKAGE = os.path.dirname(os.path.abspath(__file__))
+_PACKAGE = os.path.join(os.path.dirname(os.path.abspath(__file__)), "")
 
 
 def is_recording() -> bool:
@@ -97,7 +97,7 @@ class Graph:
 def _callers_line() -> str:
     """The line of the first caller outside this package."""
     frame = sys._getframe(1)
-    while frame.f_back is not None and os.path.dirname(frame.f_code.co_filename).startswith(_PACKAGE):
+    while frame.f_back is not None and frame.f_code.co_filename.startswith(_PACKAGE):
         frame = frame.f_back
     path, line = frame.f_code.co_filename, frame.f_lineno
     return f"{os.path.basename(path)}:{line}  {linecache.getline(path, line).strip()}"

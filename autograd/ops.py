@@ -6,6 +6,7 @@ shape where an operand was broadcast: `backward` sums it. Names and arguments ar
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from itertools import pairwise
 from typing import Any
@@ -85,12 +86,12 @@ def power(a: Any, b: Any) -> Tensor:
     """a ** b. d/da = b a^(b−1), which is 0 for b = 0 even at a = 0; d/db = a^b log a, which is 0 at a = 0 < b."""
     a, b = broadcasting("power", a, b)
     x, y = a.data, b.data
-    xp, wants_exponent = array_module(x), b.requires_grad
+    xp, needs_a, needs_b = array_module(x), a.requires_grad, b.requires_grad
     z = x**y
 
     def vjp(g: Array) -> tuple:
-        dx = g * y * x ** xp.where(y == 0, 1, y - 1)
-        dy = g * z * xp.log(xp.where(x == 0, 1, x)) if wants_exponent else None
+        dx = g * y * x ** xp.where(y == 0, 1, y - 1) if needs_a else None
+        dy = g * z * xp.log(xp.where(x == 0, 1, x)) if needs_b else None
         return dx, dy
 
     return record(z, (a, b), vjp)
@@ -129,7 +130,8 @@ def matmul(a: Any, b: Any) -> Tensor:
             da = g @ right.swapaxes(-1, -2)
             da = da[..., 0, :] if row else da
         if needs_b and right.ndim == 2:  # one product over all leading axes, not a batch of them and a sum
-            db = left.reshape(-1, left.shape[-1]).T @ g.reshape(-1, g.shape[-1])
+            rows = math.prod(left.shape[:-1])
+            db = left.reshape(rows, left.shape[-1]).T @ g.reshape(rows, g.shape[-1])
         elif needs_b:
             db = left.swapaxes(-1, -2) @ g
         return da, db[..., 0] if column and db is not None else db
@@ -196,10 +198,11 @@ def maximum(a: Any, b: Any) -> Tensor:
 
 def where(condition: Any, a: Any, b: Any) -> Tensor:
     """a where the (boolean, constant) condition holds, b elsewhere."""
-    condition = bare(condition)
     a, b = broadcasting("where", a, b)
-    y = array_module(a.data).where(condition, a.data, b.data)
-    return record(y, (a, b), lambda g: (g * condition, g * (condition == 0)))
+    xp = array_module(a.data)
+    condition = xp.asarray(bare(condition), dtype=bool)
+    y = xp.where(condition, a.data, b.data)
+    return record(y, (a, b), lambda g: (g * condition, g * ~condition))
 
 
 def sum(a: Any, axis: int | tuple[int, ...] | None = None, keepdims: bool = False) -> Tensor:
@@ -273,10 +276,11 @@ def reshape(a: Any, shape: int | Sequence[int]) -> Tensor:
 def transpose(a: Any, *axes: Any) -> Tensor:
     """All axes reversed, or reordered as given: transpose(x, 1, 0) or transpose(x, (1, 0))."""
     a = as_tensor(a)
+    y = a.data.transpose(*axes)
     order = axes[0] if len(axes) == 1 and not isinstance(axes[0], int) else axes
     order = tuple(i % a.ndim for i in order) if order else tuple(reversed(range(a.ndim)))
     back = tuple(order.index(i) for i in range(a.ndim))
-    return record(a.data.transpose(order), (a,), lambda g: (g.transpose(back),))
+    return record(y, (a,), lambda g: (g.transpose(back),))
 
 
 def swapaxes(a: Any, axis1: int, axis2: int) -> Tensor:
@@ -329,7 +333,7 @@ def stack(tensors: Sequence[Any], axis: int = 0) -> Tensor:
 def split(a: Any, indices_or_sections: int | Sequence[int], axis: int = 0) -> list[Tensor]:
     """Equal parts where given their number, or parts that end at the given positions."""
     a = as_tensor(a)
-    axis, extent = axis % a.ndim, a.shape[axis]
+    extent, axis = a.shape[axis], axis % a.ndim
     if isinstance(indices_or_sections, int):
         if extent % indices_or_sections:
             raise ValueError(f"split: axis {axis} of shape {a.shape} has no {indices_or_sections} equal parts")

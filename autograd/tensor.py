@@ -14,14 +14,14 @@ value, and the sum over broadcast axes.
 from __future__ import annotations
 
 import weakref
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from . import ops  # ops imports this module too: autograd/__init__ makes sure it comes first
 from .device import Array, array_module, device_of, is_numpy, to_numpy
 from .guard import Guard
-from .kernels.deposit import Deposit
+from .kernels.deposit import Deposit, GradientSum
 from .modes import is_recording, watcher
 
 Vjp = Callable[[Array], Sequence[Any]]
@@ -71,11 +71,12 @@ def backward(root: Tensor, gradient: Array, retain_graph: bool, on_leaf: OnLeaf 
     if root.node is None:
         return deliver(root, gradient, last=True)
     uses = _count_uses(root.node)
-    cotangents: dict[Node, Array] = {root.node: gradient}
+    cotangents: defaultdict[Node, GradientSum] = defaultdict(GradientSum)
+    cotangents[root.node].add(gradient)
     ready = [root.node]
     while ready:
         node = ready.pop()
-        g = cotangents.pop(node)
+        g = cotangents.pop(node).value()
         _show(node, g)
         for parent, cotangent in zip(node.parents, node.vjp(g), strict=True):
             if parent is None:
@@ -84,7 +85,7 @@ def backward(root: Tensor, gradient: Array, retain_graph: bool, on_leaf: OnLeaf 
             if isinstance(parent, Tensor):
                 deliver(parent, _fit(cotangent, parent), last=uses[parent] == 0)
                 continue
-            cotangents[parent] = _sum(cotangents.get(parent), _fit(cotangent, parent))
+            cotangents[parent].add(_fit(cotangent, parent))
             if uses[parent] == 0:
                 ready.append(parent)
         if not retain_graph:
@@ -128,17 +129,6 @@ def _fit(cotangent: Any, parent: Node | Tensor) -> Any:
     return cotangent if cotangent.dtype == parent.dtype else cotangent.astype(parent.dtype)
 
 
-def _sum(total: Array | None, cotangent: Any) -> Array:
-    """total + cotangent, as a new array: the same array may also be another value's gradient."""
-    if not isinstance(cotangent, Deposit):
-        return cotangent if total is None else total + cotangent
-    if total is None:
-        return cotangent.array()
-    total = total.copy()
-    cotangent.add_to(total)
-    return total
-
-
 def _show(node: Node, g: Array) -> None:
     """To whoever asked: retain_grad() and trace()."""
     if node.result is not None and (tensor := node.result()) is not None:
@@ -157,17 +147,15 @@ class _Delivery:
 
     def __init__(self, on_leaf: OnLeaf | None) -> None:
         self.on_leaf = on_leaf
-        self.pending: dict[Tensor, Array] = {}
+        self.pending: defaultdict[Tensor, GradientSum] = defaultdict(GradientSum)
 
     def __call__(self, leaf: Tensor, cotangent: Any, last: bool) -> None:
         if self.on_leaf is None:
             leaf.accumulate(cotangent)
             return
-        total = _sum(self.pending.pop(leaf, None), cotangent)
+        self.pending[leaf].add(cotangent)
         if last:
-            self.on_leaf(leaf, total)
-        else:
-            self.pending[leaf] = total
+            self.on_leaf(leaf, self.pending.pop(leaf).value())
 
 
 class Tensor:

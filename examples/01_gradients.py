@@ -37,8 +37,8 @@ def by_hand(x, W_q, W_k, W_v):
     weights = e / e.sum(axis=1, keepdims=True)
     output = weights @ v
     loss = ((output - TARGET) ** 2).sum() / 2
-    values = dict(x=x, W_q=W_q, W_k=W_k, W_v=W_v, q=q, k=k, v=v, scores=scores, masked=masked,
-                  weights=weights, output=output, loss=loss)  # fmt: skip
+    values = {"x": x, "W_q": W_q, "W_k": W_k, "W_v": W_v, "q": q, "k": k, "v": v}
+    values |= {"scores": scores, "masked": masked, "weights": weights, "output": output, "loss": loss}
 
     d = {"loss": np.array(1.0)}
     d["output"] = output - TARGET
@@ -61,7 +61,8 @@ def by_engine(x, W_q, W_k, W_v):
     weights = ag.softmax(masked)
     output = weights @ v
     loss = ((output - TARGET) ** 2).sum() / 2
-    named = dict(q=q, k=k, v=v, scores=scores, masked=masked, weights=weights, output=output, loss=loss)
+    named = {"q": q, "k": k, "v": v}
+    named |= {"scores": scores, "masked": masked, "weights": weights, "output": output, "loss": loss}
     return {name: tensor.retain_grad() for name, tensor in named.items()}
 
 
@@ -79,7 +80,8 @@ def side_by_side(name, *columns):
     print(name)
     rows = [np.atleast_2d(column) for column in columns]
     for i in range(rows[0].shape[0]):
-        print("".join("".join(f"{number:8.4f}" for number in column[i]).ljust(30) for column in rows).rstrip())
+        cells = ("".join(f"{number.round(4) + 0.0:8.4f}" for number in row[i]) for row in rows)  # + 0.0: no −0.0000
+        print("".join(cell.ljust(30) for cell in cells).rstrip())
 
 
 def wrong_cube(x):
@@ -98,7 +100,7 @@ def main(picture):
         side_by_side(name, values[name], gradient, tensors[name].grad)
         np.testing.assert_allclose(tensors[name].data, values[name], rtol=0, atol=1e-12)
         np.testing.assert_allclose(tensors[name].grad, gradient, rtol=0, atol=1e-12)
-    print(f"\n{len(gradients)} of {len(gradients)} gradients by engine equal those by hand")
+    print(f"\nall {len(gradients)} gradients by engine equal those by hand")
 
     print("\nThe head in one call, at three depths (largest difference from the gradients by hand):")
     for depth in ("composed", "reference", "fast"):

@@ -22,7 +22,7 @@ when the rooster sang the hens ran out, and when the hens ran out the daughter r
 all day the wheel turned, and all night the river sang, and the hens slept in the hall of the mill.
 then the rain went on, the sun shone on the hills, and the daughter let the hens out and sang.
 """
-STEPS, LEARNING_RATE = 4000, 16.0  # longer steps overshoot: the curvature of row a is at most p(a)/2, here 0.1
+STEPS, LEARNING_RATE = 6000, 18.0  # from 20 on steps overshoot: row a's curvature is at most p(a)/2, for spaces 0.1
 
 
 def counted(tokens, V):
@@ -88,7 +88,7 @@ def main(steps=STEPS):
         p_learned = softmax(model.table).data
     by_learning = -log_p[np.arange(n), tokens[1:]].mean()
     print(f"  counted {by_counting:.4f}, learned {by_learning:.4f}: apart by {by_learning - by_counting:.1e}")
-    assert 0 <= by_learning - by_counting, "no table can be likelier than the counts"
+    assert by_learning >= by_counting, "no table can be likelier than the counts"
 
     print("\nRows of the table, the five likeliest: counted, learned")
     show_rows(p_counted, p_learned, tokenizer, "thr ")

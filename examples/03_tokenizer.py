@@ -4,23 +4,27 @@ Beside it lie tinygpt/text/tokenizer/plain.py (the algorithm in thirty lines) an
 same merges at speed, special tokens, decoding).
 """
 
+import re
+
 from tinygpt.text.corpus import embedded_english
 from tinygpt.text.tokenizer import END_OF_TEXT, Tokenizer
 from tinygpt.text.tokenizer.plain import count_pairs, encode_plain, merge, train_plain
 
-SENTENCE = "the hen and the ten hens then went on to the other end of the garden"
+SENTENCE = "the hen and the ten hens went on to the end of the garden"
+N_MERGES = 7  # then no pair occurs twice, and there is nothing left to learn
 VOCAB_SIZES = (256, 512, 1024, 2048)
 SAMPLE = "The interpreter's newest übermodule doesn't import unreadable files."
 
 
 def shown(tokens):
     """Tokens with a visible cut between two; a byte that is no character by itself shows as �."""
-    return "|".join(token.decode("utf-8", "replace") for token in tokens)
+    return "·".join(token.decode("utf-8", "replace") for token in tokens)
 
 
 def merge_by_merge(sentence, n_merges):
     """Count every pair of neighbours, make the commonest one token, begin again. Among equals the greater pair wins."""
-    words = [[bytes([byte]) for byte in word.encode()] for word in sentence.replace(" ", "\n ").split("\n")]
+    pieces = re.findall(" ?[a-z]+", sentence)  # no merge reaches across words; a word owns the space before it
+    words = [[bytes([byte]) for byte in piece.encode()] for piece in pieces]
     merges = []
     print(f"  {sum(map(len, words)):2} tokens  {shown(token for word in words for token in word)}")
     for _ in range(n_merges):
@@ -29,18 +33,19 @@ def merge_by_merge(sentence, n_merges):
         words = [merge(word, (left, right)) for word in words]
         merges.append((left, right))
         tokens = [token for word in words for token in word]
-        print(f"  {len(tokens):2} tokens  {shown(tokens)}   {left!r} + {right!r}, {counts[left, right]} times")
+        pair = f"{left.decode()!r} + {right.decode()!r}"
+        print(f"  {len(tokens):2} tokens  {shown(tokens)}   {pair}, {counts[left, right]} times")
     return merges
 
 
 def main(vocab_sizes=VOCAB_SIZES):
     print("Byte-pair encoding of one sentence:")
-    merges = merge_by_merge(SENTENCE, n_merges=8)
-    assert merges == train_plain([SENTENCE], n_merges=8)
-    fast = Tokenizer.train([SENTENCE], vocab_size=256 + 8, special_tokens=())
+    merges = merge_by_merge(SENTENCE, n_merges=N_MERGES)
+    assert merges == train_plain([SENTENCE], n_merges=N_MERGES)
+    fast = Tokenizer.train([SENTENCE], vocab_size=256 + N_MERGES, special_tokens=())
     assert fast.merges == merges
     print("the fast trainer finds the same merges")
-    print(f"'then' was there, 'hethen' was not: {shown(encode_plain(' then hethen', merges))}")
+    print(f"words that the sentence does not have: {shown(encode_plain(' other oven', merges))}")
 
     corpus = embedded_english()
     print(f"\n{corpus.name}, {corpus.n_bytes / 1e6:.1f} MB, and vocabularies of several sizes:")
@@ -68,7 +73,7 @@ def main(vocab_sizes=VOCAB_SIZES):
 
     stray = bytes([0xFF, 0x00, 0xC3])
     assert tokenizer.decode_bytes(tokenizer.encode_bytes(stray)) == stray
-    print(f"\nNo byte is unknown: {stray!r}, which is no text, has the ids {tokenizer.encode_bytes(stray)} and survives")
+    print(f"\nNo byte is unknown: {stray!r} is no text, and survives as {tokenizer.encode_bytes(stray)}")
 
 
 if __name__ == "__main__":

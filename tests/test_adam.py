@@ -106,13 +106,15 @@ def test_clipping_scales_all_gradients_by_one_factor():
     assert first.step(0.1) == pytest.approx(norm), "the norm before clipping"
     second.step(0.1)
     for p, q in zip(clipped, scaled, strict=True):
-        np.testing.assert_allclose(p.data, q.data, rtol=1e-12)
+        np.testing.assert_allclose(p.data, q.data, rtol=1e-6)
 
 
 def test_clip_factor():
-    assert clip_factor(0.5, 1.0) == clip_factor(1.0, 1.0) == clip_factor(0.0, 1.0) == 1.0
-    assert clip_factor(4.0, 1.0) == 0.25
-    assert clip_factor(1e9, 0.0) == 1.0
+    assert clip_factor(0.5, 1.0) == clip_factor(0.0, 1.0) == 1.0
+    assert clip_factor(1.0, 1.0) == pytest.approx(1.0, abs=2e-6)
+    assert clip_factor(4.0, 1.0) == pytest.approx(0.25, rel=1e-6)
+    assert clip_factor(1e9, 0.0) == 1.0, "a limit of 0 clips nothing"
+    assert all(norm * clip_factor(norm, 0.3) <= 0.3 for norm in np.random.default_rng(0).exponential(size=100))
 
 
 def test_count_divides_before_clipping():

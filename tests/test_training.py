@@ -169,10 +169,10 @@ def test_an_evaluation_is_the_brute_force_sum(stride):
 def test_more_context_helps_a_model_that_has_learned():
     model = gpt()
     period = np.random.default_rng(4).permutation(CONFIG.vocab_size)[:12]
-    text = np.concatenate([period, period[::-1]] * 12)  # what follows a token depends on the one before it
-    run(model, lambda i: random_windows(text, 8, 8, 0, i), 120)
-    losses = [evaluate(model, causal_lm_loss, meeting_windows(text, 8, 8, stride)).loss for stride in (8, 4, 1)]
-    assert losses == sorted(losses, reverse=True)
+    text = np.concatenate([period, period[::-1]] * 8)  # what follows a token depends on the one before it
+    run(model, lambda i: random_windows(text, 8, 8, 0, i), 100)
+    alone, with_context = (evaluate(model, causal_lm_loss, meeting_windows(text, 8, 8, n)).loss for n in (8, 1))
+    assert with_context < alone
 
 
 def test_evaluation_records_nothing_and_changes_nothing():

@@ -16,7 +16,7 @@ def _require_our_autograd() -> None:
     ours = (
         spec is not None
         and spec.origin is not None  # a directory without __init__.py: the other package was removed, and took ours
-        and "Part of tinygpt." in Path(spec.origin).read_text(encoding="utf-8")
+        and "Part of tinygpt." in Path(spec.origin).read_text(encoding="utf-8", errors="replace")
     )
     if not ours:
         found = spec.submodule_search_locations if spec is not None else None

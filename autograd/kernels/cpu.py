@@ -173,6 +173,7 @@ def blas_info() -> dict[str, str | int | None]:
 
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # glibc's malloc.h
 KEEP = 1 << 30  # bytes: free memory up to this is kept instead of being given back and zeroed page by page
+KEEP_OLD = 1 << 25  # the most that older versions of glibc accept
 IDLE = "4"  # OpenBLAS's waiting threads sleep after 2**4 spins instead of competing with ours
 
 
@@ -184,7 +185,7 @@ def configure() -> None:
     if not any(name.startswith("MALLOC_") for name in os.environ):
         try:
             libc = ctypes.CDLL(None)
-            libc.mallopt(M_MMAP_THRESHOLD, KEEP)
+            libc.mallopt(M_MMAP_THRESHOLD, KEEP) or libc.mallopt(M_MMAP_THRESHOLD, KEEP_OLD)
             libc.mallopt(M_TRIM_THRESHOLD, KEEP)
         except (OSError, AttributeError, TypeError):  # not glibc
             pass

@@ -1,4 +1,4 @@
-"""Gradients that are not computed until there is a place to put them.
+"""Gradients on their way: some that are not computed until there is a place to put them, and their sums.
 
 A weight's gradient is as large as the weight. Computing it as a new array and then adding that to the gradient
 buffer passes twice over memory; a deposit computes it straight into the buffer. `backward` in tensor.py is the
@@ -8,6 +8,8 @@ only caller: an operation returns a deposit in place of an array and never learn
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from typing import Any
+from typing import Any
 
 from ..device import Array, array_module
 
@@ -16,7 +18,7 @@ class Deposit(ABC):
     """The gradient of an array of `shape`, able to add itself to a buffer of that shape."""
 
     shape: tuple[int, ...]
-    source: Array  # an array that decides library and precision
+    source: Array  # an array that decides the library
 
     @abstractmethod
     def add_to(self, buffer: Array) -> None:
@@ -26,8 +28,9 @@ class Deposit(ABC):
         buffer[...] = 0
         self.add_to(buffer)
 
-    def array(self) -> Array:
-        buffer = array_module(self.source).empty(self.shape, dtype=self.source.dtype)
+    def array(self, dtype: Any) -> Array:
+        """The gradient as a new array, in the precision of the value whose gradient it is."""
+        buffer = array_module(self.source).empty(self.shape, dtype=dtype)
         self.write_to(buffer)
         return buffer
 
@@ -45,6 +48,48 @@ class Region(Deposit):
             array_module(buffer).add.at(buffer, self.index, self.source)
 
 
+    def interval(self) -> tuple[int, int, int] | None:
+        """(axis, start, stop) where the region is that part of one axis and all of the others, else None."""
+        parts = self.index if isinstance(self.index, tuple) else (self.index,)
+        whole = slice(None)
+        cut = [axis for axis, part in enumerate(parts) if not (isinstance(part, slice) and part == whole)]
+        if len(cut) != 1:
+            return None
+        axis, part = cut[0], parts[cut[0]]
+        if isinstance(part, slice) and part.step in (None, 1):
+            start, stop, _ = part.indices(self.shape[axis])
+            return axis, start, stop
+        if type(part) is int:
+            return axis, part % self.shape[axis], part % self.shape[axis] + 1
+        return None
+
+
+def _join(regions: list[Region]) -> Array:
+    """The sum of regions of one value. Those that lie side by side along an axis are put in place, not added."""
+    first = regions[0]
+    whole = array_module(first.source).empty(first.shape, dtype=first.source.dtype)
+    if _tile(regions):
+        for region in regions:
+            whole[region.index] = region.source
+        return whole
+    whole[...] = 0
+    for region in regions:
+        region.add_to(whole)
+    return whole
+
+
+def _tile(regions: list[Region]) -> bool:
+    intervals = [region.interval() for region in regions]
+    if None in intervals or len({axis for axis, _, _ in intervals}) != 1:
+        return False
+    end = 0
+    for _, start, stop in sorted(intervals):
+        if start != end:
+            return False
+        end = stop
+    return end == regions[0].shape[intervals[0][0]]
+
+
 class Product(Deposit):
     """xᵀ dy for x (N, I) and dy (N, O): the gradient of a linear layer's weight (I, O)."""
 
@@ -57,6 +102,47 @@ class Product(Deposit):
 
     def write_to(self, buffer: Array) -> None:
         array_module(buffer).matmul(self.x.T, self.source, out=buffer)
+
+
+class GradientSum:
+    """The gradient of one value, as it comes in from its uses.
+
+    The first array may also be another value's gradient, so it is not added to; a sum made here is ours, and is.
+    Regions (slices of the value) wait for each other: where they tile it, none has to be added to zeros.
+    """
+
+    __slots__ = ("ours", "regions", "total")
+
+    def __init__(self) -> None:
+        self.total: Array | None = None
+        self.ours = False
+        self.regions: list[Region] = []
+
+    def add(self, cotangent: Any) -> None:
+        if isinstance(cotangent, Region):
+            self.regions.append(cotangent)
+        elif self.total is None:
+            self.ours = isinstance(cotangent, Deposit)
+            self.total = cotangent.array() if self.ours else cotangent
+        else:
+            self._own()
+            if isinstance(cotangent, Deposit):
+                cotangent.add_to(self.total)
+            else:
+                self.total += cotangent
+
+    def value(self) -> Array:
+        if self.total is None:
+            return _join(self.regions)
+        if self.regions:
+            self._own()
+            for region in self.regions:
+                region.add_to(self.total)
+        return self.total
+
+    def _own(self) -> None:
+        if not self.ours:
+            self.total, self.ours = self.total.copy(), True
 
 
 def _is_basic(index: object) -> bool:

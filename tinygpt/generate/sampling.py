@@ -41,7 +41,7 @@ def temperature(t: float) -> Rule:
     """
     if not (t > 0 and math.isfinite(t)):
         raise BadInput(f"the temperature must be a number above 0, not {t} (top_k=1 always takes the likeliest)")
-    return lambda logits: logits / t
+    return lambda logits: logits.astype(np.float64) / t  # a tiny t overflows single precision
 
 
 def top_k(k: int) -> Rule:

@@ -5,7 +5,7 @@ B batch, T time, C channels, H heads, D = C/H channels of a head.
 
 from __future__ import annotations
 
-from autograd import Key, Tensor, attention, dropout
+from autograd import Key, Tensor, attention, dropout, split
 
 from .layers import Linear
 from .module import Module
@@ -32,8 +32,8 @@ class CausalSelfAttention(Module):
 
     def __call__(self, x: Tensor, key: Key | None = None) -> Tensor:
         B, T, C = x.shape
-        heads = self.c_attn(x).reshape(B, T, 3, self.n_head, C // self.n_head).transpose(2, 0, 3, 1, 4)
-        q, k, v = heads  # each (B, H, T, D)
+        parts = split(self.c_attn(x), 3, axis=-1)
+        q, k, v = (part.reshape(B, T, self.n_head, C // self.n_head).swapaxes(1, 2) for part in parts)  # (B, H, T, D)
         y = attention(q, k, v, causal=True, dropout=self.p, key=key and key.fold("attention"))
         y = y.swapaxes(1, 2).reshape(B, T, C)
         return dropout(self.c_proj(y), self.p, key and key.fold("c_proj"))

@@ -18,6 +18,7 @@ TRAIN, VALIDATION, BASELINE = "#9db8d9", "#c0392b", "#666666"
 
 def loss_curve(train: Points, validation: Points, baselines: dict[str, float], title: str) -> str:
     """An SVG document: training loss at every step, validation loss where it was measured, baselines dashed."""
+    baselines = {name: loss for name, loss in baselines.items() if math.isfinite(loss)}
     steps = [s for s, _ in [*train, *validation]] or [0]
     losses = [y for _, y in [*train, *validation] if math.isfinite(y)] + list(baselines.values())
     low, high = min(losses, default=0.0), max(losses, default=1.0)
@@ -38,7 +39,7 @@ def loss_curve(train: Points, validation: Points, baselines: dict[str, float], t
         f'<svg xmlns="http://www.w3.org/2000/svg" width="{WIDTH}" height="{HEIGHT}" '
         'font-family="sans-serif" font-size="12">',
         f'<rect width="{WIDTH}" height="{HEIGHT}" fill="white"/>',
-        f'<text x="{LEFT}" y="22" font-size="14">{escape(title)}</text>',
+        f'<text x="{LEFT}" y="22" font-size="14">{_text(title)}</text>',
     ]
     for loss in _ticks(low, high):
         parts.append(f'<path d="M{LEFT},{y(loss):.1f} H{WIDTH - RIGHT}" stroke="#eeeeee"/>')
@@ -50,12 +51,17 @@ def loss_curve(train: Points, validation: Points, baselines: dict[str, float], t
         parts.append(
             f'<path d="M{LEFT},{y(loss):.1f} H{WIDTH - RIGHT}" stroke="{BASELINE}" stroke-dasharray="5 4"/>'
             f'<text x="{WIDTH - RIGHT - 4}" y="{y(loss) - 5:.1f}" text-anchor="end" fill="{BASELINE}">'
-            f"{escape(name)} {loss:.3f}</text>"
+            f"{_text(name)} {loss:.3f}</text>"
         )
     parts += [line(train, TRAIN, 1), line(validation, VALIDATION, 2)]
     for i, (name, color) in enumerate((("training", TRAIN), ("validation", VALIDATION))):
         parts.append(f'<text x="{LEFT + 10 + 80 * i}" y="{HEIGHT - BOTTOM - 8}" fill="{color}">{name}</text>')
     return "\n".join([*parts, "</svg>"]) + "\n"
+
+
+def _text(words: str) -> str:
+    """The words as XML, which has no place for control characters and broken file names."""
+    return escape("".join(c if c.isprintable() else "\ufffd" for c in words))
 
 
 def _ticks(low: float, high: float) -> list[float]:

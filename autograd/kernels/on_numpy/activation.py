@@ -47,9 +47,11 @@ def gelu_backward(dy: Array, saved: Any) -> Array:
 
     def block(_: int, i: int, j: int) -> None:
         a, out = flat_x[i:j], flat_dx[i:j]
-        near_zero = np.abs(a) < TINY
-        phi = flat_y[i:j] / np.where(near_zero, 1, a)
-        phi[near_zero] = 0.5
+        gate = np.abs(a)
+        near_zero = gate < TINY if gate.min() < TINY else None
+        phi = np.divide(flat_y[i:j], a if near_zero is None else np.where(near_zero, 1, a))
+        if near_zero is not None:
+            phi[near_zero] = 0.5
         np.multiply(a, a, out=out)
         if approximate == "none":
             out *= -0.5
@@ -58,7 +60,7 @@ def gelu_backward(dy: Array, saved: Any) -> Array:
         else:
             out *= 6 * SQRT_2_OVER_PI * CUBIC
             out += 2 * SQRT_2_OVER_PI
-            gate = 1 - phi
+            np.subtract(1, phi, out=gate)
             gate *= phi
             out *= gate
         out *= a

@@ -1,23 +1,26 @@
 """Attention a block of queries at a time: scores live in cache and are never stored.
 
 The forward keeps, besides its result, one number a query: the logarithm of its sum of exponentials. With it the
-backward makes the weights again, P = exp(S − log Σ exp S), block by block, so that memory grows with the length
-and not with its square. The derivation: ../reference/attention.py.
+backward makes the weights again, P = exp(S − log Σ exp S), block by block, so that memory grows with the length and
+not with its square. The derivation: ../reference/attention.py.
 
-B batch, H heads, G key heads, Tq queries, Tk keys, D channels of a head.
+B batch, G key heads, R query heads that share a key head (H = G R), Tq queries, Tk keys, D channels of a head.
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
 from ...device import Array, Key
-from ..cpu import cores, for_tasks
+from ..cpu import BLOCK, cores, for_tasks
 
-QUERIES = 128  # of a block: (128, 256) scores are 128 KB in float32
+QUERIES = 128  # of a block: with 256 keys its scores are 128 KB in float32
+
+Place = tuple[slice, slice]  # which batches and which key heads a task works on
 
 
 def attention(
@@ -31,85 +34,92 @@ def attention(
     key: Key | None = None,
     needs: tuple[bool, bool, bool, bool] = (True, True, True, True),
 ) -> tuple[Array, Any]:
-    b, h, tq, _ = q.shape
-    # (B, T, H, D) in memory, so that joining the heads afterwards costs nothing
-    y = np.empty((b, tq, h, v.shape[-1]), dtype=q.dtype).swapaxes(1, 2)
-    log_sum = np.empty((b, h, tq), dtype=q.dtype)
     job = _Job(q, k, v, mask, bias, causal, dropout, key)
+    y = job.like_queries(v.shape[-1])
+    log_sum = np.empty(job.shape[:4], dtype=q.dtype)
 
-    def task(number: int) -> None:
-        at = divmod(number, h)
-        keys, values = job.head(k, at), job.head(v, at)
-        for i in range(0, tq, QUERIES):
-            j = min(tq, i + QUERIES)
-            seen = job.keys_seen(j)
-            weights = job.scores(at, i, j, keys[:seen])
-            largest = weights.max(axis=1, initial=-np.inf, keepdims=True)
+    def task(at: Place) -> None:
+        keys, values, out = job.k[at], job.v[at], job.grouped(y)[at]
+        for i, j, seen in job.blocks():
+            weights = job.scores(at, i, j, keys[..., :seen, :])
+            largest = weights.max(axis=-1, initial=-np.inf, keepdims=True)
             largest[np.isneginf(largest)] = 0
             weights -= largest
             np.exp(weights, out=weights)
-            total = weights.sum(axis=1, keepdims=True)
+            total = weights.sum(axis=-1, keepdims=True)
             total[total == 0] = 1
-            largest += np.log(total)
-            log_sum[at][i:j] = largest[:, 0]
             if dropout:
                 weights *= job.keep(at, i, j, seen)
-            np.matmul(weights, values[:seen], out=y[at][i:j])
-            y[at][i:j] /= total
+            np.matmul(weights, values[..., :seen, :], out=out[..., i:j, :])
+            out[..., i:j, :] /= total
+            log_sum[at][..., i:j] = (np.log(total) + largest)[..., 0]
 
-    for_tasks(b * h, task, worthwhile=b * h >= cores())
+    job.run(task)
     return y, (job, y, log_sum, needs)
 
 
 def attention_backward(dy: Array, saved: Any) -> tuple[Array | None, Array | None, Array | None, Array | None]:
+    """Blocks from the last to the first: the last sees all keys and sets dk and dv, earlier ones add to them."""
     job, y, log_sum, (needs_q, needs_k, needs_v, needs_bias) = saved
-    q, k, v = job.q, job.k, job.v
-    b, h, tq, _ = q.shape
-    groups = k.shape[1]
-    dq, dk, dv = (np.zeros((x.shape[0], x.shape[2], x.shape[1], x.shape[3]), dtype=x.dtype).swapaxes(1, 2)
-                  for x in (q, k, v))  # fmt: skip
-    dbias = _BiasGradient(job) if needs_bias else None
+    dq, dk, dv = job.like_queries(job.q.shape[-1]), job.like_keys(job.k), job.like_keys(job.v)
+    dbias = _BiasGradient(job) if needs_bias and job.bias is not None else None
 
-    def head(at: tuple[int, int]) -> None:
-        keys, values = job.head(k, at), job.head(v, at)
-        dkeys, dvalues = job.head(dk, at), job.head(dv, at)
-        for i in range(0, tq, QUERIES):
-            j = min(tq, i + QUERIES)
-            seen = job.keys_seen(j)
-            weights = job.scores(at, i, j, keys[:seen])
-            weights -= log_sum[at][i:j, None]
+    def task(at: Place) -> None:
+        queries, keys, values, g, result = job.q[at], job.k[at], job.v[at], job.grouped(dy)[at], job.grouped(y)[at]
+        dqueries, dkeys, dvalues = job.grouped(dq)[at], dk[at], dv[at]
+        for number, (i, j, seen) in enumerate(reversed(job.blocks())):
+            rows = g[..., i:j, :]
+            weights = job.scores(at, i, j, keys[..., :seen, :])
+            weights -= log_sum[at][..., i:j, None]
             np.exp(weights, out=weights)
-            g = dy[at][i:j]
-            dweights = g @ values[:seen].T
-            if job.dropout:
-                keep = job.keep(at, i, j, seen)
-                dweights *= keep
-                if needs_v:
-                    dvalues[:seen] += (weights * keep).T @ g
-            elif needs_v:
-                dvalues[:seen] += weights.T @ g
+            keep = job.keep(at, i, j, seen) if job.dropout else None
+            if needs_v:
+                used = weights if keep is None else weights * keep
+                _put(dvalues, used.swapaxes(-1, -2), rows, seen, number == 0)
+            if not (needs_q or needs_k or dbias is not None):
+                continue
+            dscores = rows @ values[..., :seen, :].swapaxes(-1, -2)
+            if keep is not None:
+                dscores *= keep
             # Σⱼ dPᵢⱼ Pᵢⱼ = dyᵢ · yᵢ: one dot product of D channels in place of Tk keys
-            dweights -= np.vecdot(g, y[at][i:j])[:, None]
-            dweights *= weights
+            dscores -= np.vecdot(rows, result[..., i:j, :])[..., None]
+            dscores *= weights
             if dbias is not None:
-                dbias.add(at, i, j, dweights)
-            dweights *= job.scale
+                dbias.add(at, i, j, dscores)
+            dscores *= job.scale
             if needs_q:
-                np.matmul(dweights, keys[:seen], out=dq[at][i:j])
+                np.matmul(dscores, keys[..., :seen, :], out=dqueries[..., i:j, :])
             if needs_k:
-                dkeys[:seen] += dweights.T @ q[at][i:j]
+                _put(dkeys, dscores.swapaxes(-1, -2), queries[..., i:j, :], seen, number == 0)
 
-    def task(number: int) -> None:  # the query heads of one key head add to the same dk and dv: one task
-        batch, group = divmod(number, groups)
-        for n in range(h // groups):
-            head((batch, group * (h // groups) + n))
+    job.run(task, alone=dbias is not None)
+    return (
+        dq if needs_q else None,
+        dk[:, :, 0] if needs_k else None,
+        dv[:, :, 0] if needs_v else None,
+        dbias.total if dbias is not None else None,
+    )
 
-    for_tasks(b * groups, task, worthwhile=b * groups >= cores() and not needs_bias)
-    return dq if needs_q else None, dk if needs_k else None, dv if needs_v else None, dbias and dbias.total
+
+def _put(total: Array, left: Array, right: Array, seen: int, first: bool) -> None:
+    """total[first `seen` keys] (+)= left @ right, summed over the query heads that share the key head."""
+    part = total[..., :seen, :]
+    if first and left.shape[2] == 1:
+        np.matmul(left, right, out=part)
+    elif first:
+        (left @ right).sum(axis=2, keepdims=True, out=part)
+    else:
+        product = left @ right
+        part += product if left.shape[2] == 1 else product.sum(axis=2, keepdims=True)
+    if first:
+        total[..., seen:, :] = 0
 
 
 class _Job:
-    """What forward and backward share: the scores of a block of queries, with everything that is added to them."""
+    """What forward and backward share: how the work is cut, and a block's scores with all that is added to them.
+
+    Arrays get an axis R: queries (B, G, R, Tq, D), keys and values (B, G, 1, Tk, D), all views.
+    """
 
     def __init__(
         self,
@@ -122,45 +132,77 @@ class _Job:
         dropout: float,
         key: Key | None,
     ) -> None:
-        self.q, self.k, self.v, self.causal, self.dropout, self.key = q, k, v, causal, dropout, key
-        self.scale = 1 / math.sqrt(q.shape[-1])
-        self.shape = (q.shape[0], q.shape[1], q.shape[2], k.shape[2])
-        self.mask = None if mask is None else np.broadcast_to(mask, self.shape)
+        (b, h, tq, d), (_, g, tk, _) = q.shape, k.shape
+        self.shape = (b, g, h // g, tq, tk)
+        self.q, self.k, self.v = self.grouped(q), k[:, :, None], v[:, :, None]
+        self.causal, self.dropout, self.key, self.scale = causal, dropout, key, 1 / math.sqrt(d)
+        whole = (b, h, tq, tk)
+        self.mask = None if mask is None else self.grouped(np.broadcast_to(mask, whole))
+        self.bias = None if bias is None else self.grouped(np.broadcast_to(bias, whole))
         self.bias_shape = None if bias is None else bias.shape
-        self.bias = None if bias is None else np.broadcast_to(bias, self.shape)
         self.future = np.triu(np.full((QUERIES, QUERIES), -np.inf, dtype=q.dtype), 1) if causal else None
 
-    def head(self, x: Array, at: tuple[int, int]) -> Array:
-        """The keys or values (Tk, D) that the query head `at` = (batch, head) looks at."""
-        batch, head = at
-        return x[batch, head * x.shape[1] // self.shape[1]]
+    def grouped(self, x: Array) -> Array:
+        """(B, H, …) as (B, G, R, …)."""
+        return x.reshape(*self.shape[:3], *x.shape[2:])
 
-    def keys_seen(self, j: int) -> int:
-        """How many keys the queries before j may see at the most."""
-        tq, tk = self.shape[2:]
-        return max(0, tk - tq + j) if self.causal else tk
+    def like_queries(self, channels: int) -> Array:
+        """An array (B, H, Tq, channels) that lies in memory as (B, Tq, H, channels): joining the heads is free."""
+        b, g, r, tq, _ = self.shape
+        return np.empty((b, tq, g * r, channels), dtype=self.q.dtype).swapaxes(1, 2)
 
-    def scores(self, at: tuple[int, int], i: int, j: int, keys: Array) -> Array:
-        """(j − i, keys): q kᵀ/√D + bias, −∞ where a query may not look."""
-        scores = (self.q[at][i:j] * self.scale) @ keys.T
-        seen = len(keys)
+    def like_keys(self, x: Array) -> Array:
+        """The same for a gradient of keys or values: (B, G, 1, Tk, D)."""
+        b, g, _, tk, d = x.shape
+        make = np.empty if self.shape[3] else np.zeros  # without a query no block comes to fill it
+        return make((b, tk, g, d), dtype=x.dtype).swapaxes(1, 2)[:, :, None]
+
+    def blocks(self) -> list[tuple[int, int, int]]:
+        """(first query, end, how many keys the block's last query sees) from the first query to the last."""
+        *_, tq, tk = self.shape
+        ends = ((i, min(tq, i + QUERIES)) for i in range(0, tq, QUERIES))
+        return [(i, j, max(0, tk - tq + j) if self.causal else tk) for i, j in ends]
+
+    def run(self, task: Callable[[Place], None], alone: bool = False) -> None:
+        """Calls task for places that together hold all heads, each with some BLOCK scores a query block."""
+        b, g, r, tq, tk = self.shape
+        scores = max(1, r * min(tq, QUERIES) * tk)
+        heads = min(max(1, BLOCK // scores), g) or 1
+        batches = max(1, BLOCK // (scores * g)) if heads == g else 1
+        places = [
+            (slice(i, min(b, i + batches)), slice(n, min(g, n + heads)))
+            for i in range(0, b, batches)
+            for n in range(0, g, heads)
+        ]
+        for_tasks(len(places), lambda n: task(places[n]), worthwhile=len(places) >= cores() and not alone)
+
+    def scores(self, at: Place, i: int, j: int, keys: Array) -> Array:
+        """(…, j − i, keys): q kᵀ/√D + bias, −∞ where a query may not look."""
+        scores = (self.q[at][..., i:j, :] * self.scale) @ keys.swapaxes(-1, -2)
+        seen = keys.shape[-2]
         if self.bias is not None:
-            scores += self.bias[at][i:j, :seen]
+            scores += self.bias[at][..., i:j, :seen]
         if self.causal:
-            first = seen - (j - i)  # query i sees keys up to this one; earlier columns are seen by all
+            first = seen - (j - i)  # the block's first query sees up to this key; earlier ones are seen by all
             start = max(first, 0)
-            scores[:, start:] += self.future[: j - i, start - first : j - i]
+            scores[..., start:] += self.future[: j - i, start - first : j - i]
         if self.mask is not None:
-            scores[~self.mask[at][i:j, :seen]] = -np.inf
+            scores[~self.mask[at][..., i:j, :seen]] = -np.inf
         return scores
 
-    def keep(self, at: tuple[int, int], i: int, j: int, seen: int) -> Array:
+    def keep(self, at: Place, i: int, j: int, seen: int) -> Array:
         """Dropout's factors: each weight's random number is that of its place in the whole (B, H, Tq, Tk)."""
-        _, h, tq, tk = self.shape
-        start = ((at[0] * h + at[1]) * tq + i) * tk
-        bits = self.key.bits((j - i, tk), np, start=start)[:, :seen]
+        b, g, r, tq, tk = self.shape
+        heads = [
+            (n * g + m) * r + o
+            for n in range(*at[0].indices(b))
+            for m in range(*at[1].indices(g))
+            for o in range(r)
+        ]
+        bits = np.stack([self.key.bits((j - i, tk), np, start=(h * tq + i) * tk)[:, :seen] for h in heads])
         grow = 1 / (1 - self.dropout) if self.dropout < 1 else 0.0
-        return np.multiply(bits >= round(self.dropout * 2**32), grow, dtype=self.q.dtype)
+        factors = np.multiply(bits >= round(self.dropout * 2**32), grow, dtype=self.q.dtype)
+        return factors.reshape(-1, len(range(*at[1].indices(g))), r, j - i, seen)
 
 
 class _BiasGradient:
@@ -168,14 +210,14 @@ class _BiasGradient:
 
     def __init__(self, job: _Job) -> None:
         self.total = np.zeros(job.bias_shape, dtype=job.q.dtype)
-        shape = (1,) * (4 - len(job.bias_shape)) + tuple(job.bias_shape)
-        self.whole = self.total.reshape(shape)
+        b, h, tq, tk = (1,) * (4 - len(job.bias_shape)) + tuple(job.bias_shape)
+        groups = (1, 1) if h == 1 else job.shape[1:3]
+        self.whole = self.total.reshape(b, *groups, tq, tk)
 
-    def add(self, at: tuple[int, int], i: int, j: int, dscores: Array) -> None:
-        batch, head, queries, keys = (n > 1 for n in self.whole.shape)
-        part = self.whole[at[0] if batch else 0, at[1] if head else 0]
-        if not keys:
-            dscores = dscores.sum(axis=1, keepdims=True)
-        if not queries:
-            dscores = dscores.sum(axis=0, keepdims=True)
-        part[i if queries else 0 : j if queries else 1, : dscores.shape[1]] += dscores
+    def add(self, at: Place, i: int, j: int, dscores: Array) -> None:
+        repeated = tuple(axis for axis, n in enumerate(self.whole.shape) if n == 1)
+        batches, heads, _, queries, keys = (n > 1 for n in self.whole.shape)
+        part = self.whole[at[0] if batches else slice(None), at[1] if heads else slice(None)]
+        part = part[..., i:j, :] if queries else part
+        part = part[..., : dscores.shape[-1]] if keys else part
+        part += dscores.sum(axis=repeated, keepdims=True)

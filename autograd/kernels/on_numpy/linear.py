@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -19,7 +20,7 @@ def linear(
     needs: tuple[bool, bool, bool] = (True, True, True),
 ) -> tuple[Array, Any]:
     i, o = reversed(weight.shape) if transposed else weight.shape
-    rows = x.reshape(-1, i) if x.size else np.empty((x.size // max(i, 1), i), dtype=x.dtype)
+    rows = x.reshape(math.prod(x.shape[:-1]), i)
     y = rows @ (weight.T if transposed else weight)
     if bias is not None:
         for_blocks(len(y), max(1, BLOCK // max(o, 1)), lambda _, a, b: _add(y[a:b], bias), elements=y.size)

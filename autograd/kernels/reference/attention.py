@@ -70,7 +70,7 @@ def attention_backward(dy: Array, saved: Any) -> tuple[Array | None, Array | Non
         if factors is not None:
             dweights = dweights * factors
         dscores = softmax_backward(dweights, saved_softmax)
-        if needs_bias:
+        if needs_bias and bias is not None:
             dbias = _sum_to(dscores, bias.shape)
         if needs_q:
             dq = dscores @ _repeat_heads(k, heads) * scale

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ...device import Array
+from ...device import Array, array_module
 
 
 def linear(
@@ -33,8 +33,8 @@ def linear(
 def linear_backward(dy: Array, saved: Any) -> tuple[Array | None, Array | None, Array | None]:
     """yₙₒ = Σᵢ xₙᵢ Wᵢₒ + bₒ, so dxₙᵢ = Σₒ dyₙₒ Wᵢₒ, dWᵢₒ = Σₙ xₙᵢ dyₙₒ and dbₒ = Σₙ dyₙₒ."""
     x, weight, transposed, (needs_x, needs_weight, needs_bias) = saved
-    rows, drows = x.reshape(-1, x.shape[-1]), dy.reshape(-1, dy.shape[-1])
+    leading = tuple(range(x.ndim - 1))
     dx = dy @ (weight if transposed else weight.T) if needs_x else None
-    dweight = rows.T @ drows if needs_weight else None
-    dbias = drows.sum(axis=0) if needs_bias else None
+    dweight = array_module(x).tensordot(x, dy, axes=(leading, leading)) if needs_weight else None
+    dbias = dy.sum(axis=leading) if needs_bias else None
     return dx, dweight.T if transposed and needs_weight else dweight, dbias
