@@ -25,7 +25,7 @@ from .functional import (
     softmax,
 )
 from .gradcheck import gradcheck
-from .kernels import adam_step, blas_info, configure, squared_norm, use
+from .kernels import adam_step, advice, blas_info, configure, squared_norm, use
 from .modes import no_grad, trace
 from .ops import (
     add,
@@ -56,13 +56,14 @@ from .ops import (
     var,
     where,
 )
-from .tensor import Tensor
+from .tensor import Tensor, record
 
 __all__ = [
     "Array",
     "Key",
     "Tensor",
     "adam_step",
+    "advice",
     "add",
     "array_module",
     "attention",
@@ -96,6 +97,7 @@ __all__ = [
     "negative",
     "no_grad",
     "power",
+    "record",
     "relu",
     "require_device",
     "reshape",

@@ -11,7 +11,7 @@ from typing import Any
 
 from .device import Array, Key, array_module
 from .kernels.reference.activation import CUBIC, SQRT_2_OVER_PI
-from .kernels.reference.attention import causal_mask
+from .kernels.reference.attention import causal_bias
 from .kernels.reference.dropout import keep_factors
 from .ops import broadcast_to, erf, exp, getitem, log, matmul, mean, reshape, sqrt, tanh, where
 from .ops import sum as sum_
@@ -84,7 +84,7 @@ def attention(
     if bias is not None:
         scores = scores + bias
     if causal:
-        scores = scores + causal_mask(q.shape[2], k.shape[2], array_module(q.data), scores.dtype)
+        scores = scores + causal_bias(q.shape[2], k.shape[2], array_module(q.data), scores.dtype)
     if mask is not None:
         scores = where(mask, scores, -math.inf)
     weights = softmax(scores)

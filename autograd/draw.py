@@ -83,8 +83,12 @@ def _arrow(start: tuple[int, int], end: tuple[int, int]) -> str:
 
 
 def _numbers(array: object) -> str:
-    """The values themselves where they are few, else their mean and standard deviation."""
+    """The values themselves where they are few, else mean and standard deviation (of those that are finite)."""
     values = numpy.asarray(to_numpy(array), dtype=numpy.float64).reshape(-1)
     if values.size <= SHOWN:
         return " ".join(f"{value:.3g}" for value in values)
-    return f"mean {values.mean():.3g}, std {values.std():.3g}"
+    finite = values[numpy.isfinite(values)]
+    if finite.size == 0:
+        return "nothing finite"
+    others = f", {values.size - finite.size} infinite" if finite.size < values.size else ""
+    return f"mean {finite.mean():.3g}, std {finite.std():.3g}{others}"

@@ -26,6 +26,11 @@ def gradcheck(
         ∂L/∂xᵢ ≈ (L(x + eps eᵢ) − L(x − eps eᵢ)) / 2 eps, with an error of order eps²
 
     and compared to within tolerance · max(1, |∂L/∂xᵢ|).
+
+    Formula: ∂L/∂xᵢ ≈ (L(x + eps eᵢ) − L(x − eps eᵢ)) / 2 eps
+    Paper: Nocedal & Wright 2006, "Numerical optimization", section 8.1
+    Example: examples/01_gradients.py
+    Test: tests/test_gradients.py
     """
     arrays = [numpy.array(a, dtype=numpy.float64) for a in arrays]
     leaves = [Tensor(a, requires_grad=True) for a in arrays]

@@ -66,6 +66,11 @@ def backward(root: Tensor, gradient: Array, retain_graph: bool, on_leaf: OnLeaf 
     """Visits each node once, after everything that used its value; `uses` counts those still to come.
 
     The gradient of a value is the sum over its uses. It is dropped as soon as the node has passed it on.
+
+    Formula: ∂L/∂x = Σ over the operations y that used x of (∂y/∂x)ᵀ ∂L/∂y
+    Paper: Griewank & Walther 2008, "Evaluating derivatives", section 3.2
+    Example: examples/01_gradients.py
+    Test: tests/test_engine.py
     """
     deliver = _Delivery(on_leaf)
     if root.node is None:
@@ -121,7 +126,9 @@ def _count_uses(root: Node) -> Counter:
 def _fit(cotangent: Any, parent: Node | Tensor) -> Any:
     """The gradient in the parent's own shape and precision: what was repeated forward is summed backward."""
     if isinstance(cotangent, Deposit):
-        return cotangent
+        if cotangent.source.dtype == parent.dtype:
+            return cotangent
+        cotangent = cotangent.array()  # a float32 weight beside float64 inputs
     if cotangent.shape != parent.shape:
         cotangent = cotangent.sum(axis=tuple(range(cotangent.ndim - len(parent.shape))))
         repeated = tuple(i for i, n in enumerate(parent.shape) if n == 1 and cotangent.shape[i] != 1)

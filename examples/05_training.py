@@ -50,7 +50,7 @@ def main(steps=STEPS):
         "counted bigram": Evaluation(bigram.nats(validation), targets, held_out.n_bytes),
     }
 
-    print("step   loss   gradient norm   learning rate")
+    print("step   loss   gradient norm   learning rate   (each of one step, on its own batch)")
     for step in train(model, causal_lm_loss, batches, optimizer, steps, rate, seed=SEED):
         if step.index % LOOK_EVERY == 0 or step.index == steps - 1:
             print(f"{step.index:4} {step.loss:6.3f} {step.grad_norm:15.3f} {step.learning_rate:15.4f}", flush=True)

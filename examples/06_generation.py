@@ -15,8 +15,8 @@ from tinygpt.text.corpus import embedded_english
 from tinygpt.text.tokenizer import Tokenizer
 from tinygpt.train import AdamW, causal_lm_loss, train, warmup_cosine
 
-VOCAB_SIZE, BLOCK_SIZE, BATCH_SIZE, STEPS = 512, 64, 8, 500
-PROMPT = "If the value is not a"
+VOCAB_SIZE, BLOCK_SIZE, BATCH_SIZE, STEPS = 320, 64, 8, 600
+PROMPT = "Return a st"
 DRAWS = 10_000
 SEED = 6
 BARS = 40  # characters for a probability of 1
@@ -40,7 +40,7 @@ def trained(tokenizer, texts, steps):
 
     for step in train(model, causal_lm_loss, batches, optimizer, steps, warmup_cosine(6e-3, 6e-4, 30, steps)):
         if step.index in (0, steps - 1):
-            print(f"step {step.index}: loss {step.loss:.3f}", flush=True)
+            print(f"step {step.index}: loss {step.loss:.3f} on its batch", flush=True)
     return model
 
 
@@ -56,7 +56,7 @@ def show(tokenizer, name, logits, n=8):
     for token in np.argsort(-p, kind="stable")[:n]:
         if p[token] > 0:
             text = tokenizer.token_bytes(int(token)).decode("utf-8", "replace")
-            print(f"  {text!r:12} {p[token]:.3f}  {'#' * round(BARS * float(p[token]))}")
+            print(f"  {text!r:12} {p[token]:.3f}  {'#' * round(BARS * float(p[token]))}".rstrip())
 
 
 def main(steps=STEPS):

@@ -101,6 +101,7 @@ FORMULA_CASES: dict[str, list[Case]] = {
         case("tanh-zero-and-tails", ag.gelu, np.array([0.0, -4.0, 4.0, -9.0, 9.0])),
         case("exact-zero-and-tails", lambda x: ag.gelu(x, "none"), np.array([0.0, -4.0, 4.0, -9.0, 9.0])),
         case("empty", ag.gelu, normal(0)),
+        case("scalar", ag.gelu, normal()),
     ],
     "embedding": [
         case("repeated", lambda table: ag.embedding(np.array([2, 0, 2, 2]), table), normal(4, 3)),
@@ -115,6 +116,7 @@ FORMULA_CASES: dict[str, list[Case]] = {
     "dropout": [
         case("half", lambda x: ag.dropout(x, 0.5, KEY), normal(4, 5)),
         case("all", lambda x: ag.dropout(x, 1.0, KEY), normal(3)),
+        case("scalar", lambda x: ag.dropout(x, 0.1, KEY), normal()),
         case("after-a-transpose", lambda x: ag.dropout(x.T, 0.3, KEY), normal(3, 4)),
     ],
     "attention": [

@@ -1,5 +1,6 @@
 """Checkpoints: everything that goes on as if it had never stopped, and files that are none."""
 
+import itertools
 import json
 
 import numpy as np
@@ -103,16 +104,18 @@ def test_another_safetensors_file_is_refused(tmp_path):
         load_checkpoint(tmp_path / "c")
 
 
-@pytest.mark.parametrize("entry", ["step", "model", "run", "tokenizer", "computed_by"])
-@pytest.mark.parametrize("value", [None, "", "{", "null", "[]", "[1, 2]", '"text"', "{}", '{"type": 3}', "1e999"])
+@pytest.mark.parametrize(
+    ("entry", "value"),
+    [
+        *itertools.product(
+            ["step", "model", "run", "tokenizer", "computed_by"], [None, "", "{", "null", "[1, 2]", "1e999"]
+        ),
+        *itertools.product(["step", "model", "tokenizer"], ["[]", '"text"', "{}", '{"type": 3}']),
+    ],
+)
 def test_metadata_that_does_not_read_is_refused(tmp_path, entry, value):
     saved(tmp_path / "c", steps=1)
-    if value == "{}" and entry in ("run", "computed_by") or value == '{"type": 3}' and entry in ("run", "computed_by"):
-        pytest.skip("a dictionary is what stands there")
     damaged(tmp_path / "c", **{entry: value})
-    if value == "[]" and entry in ("run", "computed_by"):
-        assert getattr(load_checkpoint(tmp_path / "c"), entry) == {}
-        return
     with pytest.raises(BadInput, match="c"):
         load_checkpoint(tmp_path / "c")
 
@@ -138,7 +141,7 @@ def test_a_configuration_of_another_size_is_refused(tmp_path):
 def test_a_tokenizer_larger_than_the_model_is_refused(tmp_path):
     saved(tmp_path / "c", steps=1)
     damaged(tmp_path / "c", tokenizer=json.dumps(CharTokenizer("abcdefghijklm").definition()))
-    with pytest.raises(BadInput, match="13 tokens.*9"):
+    with pytest.raises(BadInput, match=r"13 tokens.*9"):
         load_checkpoint(tmp_path / "c")
 
 

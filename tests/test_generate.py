@@ -199,6 +199,14 @@ def test_a_token_without_probability_is_never_drawn():
     assert {sample(logits, Key(n)) for n in range(100)} == {4}
 
 
+def test_the_least_number_that_a_key_may_give_draws_a_possible_token():
+    class Zero:
+        def uniform(self, n):
+            return np.zeros(n)
+
+    assert sample(np.array([-np.inf, -np.inf, 0.0, 0.0]), Zero()) == 2
+
+
 def test_a_stream_never_shows_half_a_character():
     tokenizer = Tokenizer.train(["äöü 猫 😀 naïve café " * 3], 300)
     rng = np.random.default_rng(0)

@@ -7,7 +7,7 @@ import pytest
 
 from autograd import Key, Tensor, cross_entropy, embedding, linear, no_grad, use
 from tinygpt.errors import BadInput
-from tinygpt.model import GPT, GPTConfig, Module, Parameter
+from tinygpt.model import GPT, GPTConfig, Module, Parameter, attention, block, gpt
 from tinygpt.model.layers import STD, LayerNorm, Linear
 from tinygpt.model.positions import LearnedPositions
 
@@ -46,7 +46,7 @@ class Tied(Module):
 
 def test_a_mistyped_attribute_is_refused_and_changes_nothing():
     layer = Linear(3, 2, Key(0))
-    with pytest.raises(AttributeError, match="wieght.*bias, weight"):
+    with pytest.raises(AttributeError, match=r"wieght.*bias, weight"):
         layer.wieght = layer.weight
     assert set(vars(layer)) == {"weight", "bias"}
 
@@ -242,6 +242,23 @@ def test_a_key_switches_dropout_on():
     np.testing.assert_array_equal(logits(model, ids, Key(1)), logits(model, ids, Key(1)))
     assert not np.array_equal(logits(model, ids, Key(1)), evaluated)
     assert not np.array_equal(logits(model, ids, Key(1)), logits(model, ids, Key(2)))
+
+
+def test_every_place_of_dropout_has_a_key_of_its_own(monkeypatch):
+    keys = []
+
+    def note(of):
+        def noted(*arguments, **named):
+            keys.append(named["key"] if "key" in named else arguments[-1])
+            return of(*arguments, **named)
+
+        return noted
+
+    for module in (gpt, block, attention):
+        monkeypatch.setattr(module, "dropout", note(module.dropout))
+    monkeypatch.setattr(attention, "attention", note(attention.attention))
+    small_gpt()(some_ids(), Key(1))
+    assert len(keys) == len(set(keys)) == 1 + 3 * SMALL.n_layer
 
 
 @pytest.mark.parametrize(

@@ -13,6 +13,7 @@ pytestmark = pytest.mark.core
 
 ROOT = Path(tinygpt.__file__).parents[1]
 THEIRS = "from .core import make_vjp\n\ngrad = make_vjp\n"
+THEIR_CORE = "make_vjp = None\n"
 
 
 def site(tmp_path, name, files):
@@ -49,12 +50,14 @@ def assert_refused(result):
 
 
 def test_ours_alone_is_fine(tmp_path):
-    result = try_import(tmp_path, site(tmp_path, "ours", our_files()), code="import tinygpt.cli, autograd; print('fine')")
+    result = try_import(
+        tmp_path, site(tmp_path, "ours", our_files()), code="import tinygpt.cli, autograd; print('fine')"
+    )
     assert (result.returncode, result.stdout, result.stderr) == (0, "fine\n", "")
 
 
 def test_theirs_earlier_on_the_path(tmp_path):
-    theirs = site(tmp_path, "theirs", {"autograd/__init__.py": THEIRS, "autograd/core.py": "make_vjp = None\n"})
+    theirs = site(tmp_path, "theirs", {"autograd/__init__.py": THEIRS, "autograd/core.py": THEIR_CORE})
     ours = site(tmp_path, "ours", our_files())
     result = try_import(tmp_path, theirs, ours)
     assert_refused(result)
@@ -63,12 +66,18 @@ def test_theirs_earlier_on_the_path(tmp_path):
 
 
 def test_theirs_installed_after_ours_into_the_same_directory(tmp_path):
-    files = our_files("__init__.py", "numpy") | {"autograd/__init__.py": THEIRS, "autograd/core.py": "make_vjp = None\n"}
+    files = our_files("__init__.py", "numpy") | {
+        "autograd/__init__.py": THEIRS,
+        "autograd/core.py": THEIR_CORE,
+    }
     assert_refused(try_import(tmp_path, site(tmp_path, "mixed", files)))
 
 
 def test_theirs_installed_before_ours_and_overwritten(tmp_path):
-    files = our_files() | {"autograd/core.py": "make_vjp = None\n", "autograd/numpy/__init__.py": "raise RuntimeError\n"}
+    files = our_files() | {
+        "autograd/core.py": THEIR_CORE,
+        "autograd/numpy/__init__.py": "raise RuntimeError\n",
+    }
     assert try_import(tmp_path, site(tmp_path, "mixed", files)).stdout == "fine\n"
 
 

@@ -6,6 +6,7 @@ import os
 import stat
 import sys
 import tracemalloc
+from contextlib import suppress
 
 import numpy as np
 import pytest
@@ -42,7 +43,7 @@ def assert_comes_back(path, arrays, metadata):
 
 @pytest.mark.parametrize("dtype", DTYPES, ids=str)
 def test_every_type_comes_back(tmp_path, dtype):
-    values = np.random.default_rng(0).integers(0, 2 if dtype == bool else 100, size=(3, 4)).astype(dtype)
+    values = np.random.default_rng(0).integers(0, 2 if dtype.kind == "b" else 100, size=(3, 4)).astype(dtype)
     arrays = {"matrix": values, "number": values[1, 2], "row": values[1], "none": values[:0]}
     assert_comes_back(tmp_path / "f", {name: np.asarray(a) for name, a in arrays.items()}, {"a": "b"})
 
@@ -58,7 +59,7 @@ def test_nothing_at_all_comes_back(tmp_path):
 
 
 def test_names_and_words_of_any_script_come_back(tmp_path):
-    assert_comes_back(tmp_path / "f", {"größe.0 \"x\"": np.ones(2), "名": np.zeros(1)}, {"\n": "\u0000 é 😀"})
+    assert_comes_back(tmp_path / "f", {'größe.0 "x"': np.ones(2), "名": np.zeros(1)}, {"\n": "\u0000 é 😀"})
 
 
 @given(st.lists(st.tuples(st.sampled_from(DTYPES), st.lists(st.integers(0, 3), max_size=4)), max_size=5))
@@ -115,10 +116,8 @@ def test_a_file_with_one_byte_changed_is_refused_or_read(tmp_path):
             changed = data.copy()
             changed[place] = value
             path.write_bytes(changed)
-            try:
+            with suppress(BadInput):
                 safetensors.load(path)
-            except BadInput:
-                pass
 
 
 LIES = {

@@ -16,11 +16,16 @@ INTERRUPTED = 130  # what a shell reports for a command that Ctrl-C ended
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs one command; returns the exit status: 0, 2 for bad input, 130 after Ctrl-C."""
+    if hasattr(sys.stdout, "reconfigure"):
+        sys.stdout.reconfigure(errors="replace")  # a terminal that lacks a character shows "?" instead of an error
     try:
         options = _parser().parse_args(arguments)
         options.run_command(options)
     except BadInput as error:
         print(f"tinygpt: {error}", file=sys.stderr)
+        return 2
+    except MemoryError as error:
+        print(f"tinygpt: not enough memory for a model or a batch of this size: {error}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         print("tinygpt: interrupted", file=sys.stderr)
@@ -57,7 +62,7 @@ def _add_train(commands: Any) -> None:
     p.set_defaults(run_command=_train, resume=False, overwrite=False)
     p.add_argument("--resume", action="store_true", help="go on with the run in --out")
     p.add_argument("--overwrite", action="store_true", help="replace the run in --out")
-    kinds = {"int": int, "float": float, "str": str}
+    kinds = {"int": int, "float": float, "float | None": float, "str": str}
     for option in fields(TrainOptions):
         name, choices = flag(option.name), option.metadata["choices"]
         text = f"{option.metadata['help']} (default: {option.default})" if option.default else option.metadata["help"]

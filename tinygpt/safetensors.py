@@ -40,7 +40,7 @@ def save(path: str | os.PathLike[str], arrays: Mapping[str, np.ndarray], metadat
         start, end = end, end + array.nbytes
         dtype = NAMES.get(array.dtype.newbyteorder("<"))
         if dtype is None:
-            raise BadInput(f"{name!r} has the type {array.dtype}, which a safetensors file cannot hold: convert it first")
+            raise BadInput(f"{name!r} has the type {array.dtype}, which the file cannot hold: convert it first")
         header[name] = {"dtype": dtype, "shape": list(array.shape), "data_offsets": [start, end]}
     text = json.dumps(header, separators=(",", ":")).encode()
     text += b" " * (-len(text) % 8)  # so that the arrays begin at a multiple of eight bytes

@@ -16,9 +16,9 @@ from typing import Any
 
 from ..device import Array, is_numpy
 from . import on_numpy, reference
-from .cpu import blas_info, configure
+from .cpu import advice, blas_info, configure
 
-__all__ = ["DEPTHS", "adam_step", "blas_info", "configure", "is_composed", "room", "squared_norm", "use"]
+__all__ = ["DEPTHS", "adam_step", "advice", "blas_info", "configure", "is_composed", "room", "squared_norm", "use"]
 
 DEPTHS = ("composed", "reference", "fast")
 

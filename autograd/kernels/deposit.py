@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from typing import Any
-from typing import Any
 
 from ..device import Array, array_module
 
@@ -18,7 +17,7 @@ class Deposit(ABC):
     """The gradient of an array of `shape`, able to add itself to a buffer of that shape."""
 
     shape: tuple[int, ...]
-    source: Array  # an array that decides the library
+    source: Array  # an array that decides library and precision
 
     @abstractmethod
     def add_to(self, buffer: Array) -> None:
@@ -28,9 +27,8 @@ class Deposit(ABC):
         buffer[...] = 0
         self.add_to(buffer)
 
-    def array(self, dtype: Any) -> Array:
-        """The gradient as a new array, in the precision of the value whose gradient it is."""
-        buffer = array_module(self.source).empty(self.shape, dtype=dtype)
+    def array(self) -> Array:
+        buffer = array_module(self.source).empty(self.shape, dtype=self.source.dtype)
         self.write_to(buffer)
         return buffer
 

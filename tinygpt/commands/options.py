@@ -9,6 +9,7 @@ from typing import Any
 from ..errors import BadInput
 
 LARGEST_SEED = (1 << 63) - 1
+LARGEST_COUNT = 10**18 - 1
 
 
 def option(default: Any, help: str, choices: tuple[str, ...] | None = None, fixed: bool = False) -> Any:
@@ -20,8 +21,8 @@ def option(default: Any, help: str, choices: tuple[str, ...] | None = None, fixe
 class TrainOptions:
     """Defaults do the main job: about two minutes on two cores."""
 
-    data: tuple[str, ...] = option((), "files or directories of text (default: the English in Python)", fixed=True)
-    encoding: str = option("utf-8", "how --data is encoded", fixed=True)
+    data: tuple[str, ...] = option((), "files or directories of text (default: the English in Python)")
+    encoding: str = option("utf-8", "how --data is encoded")
     out: str = option("runs/english", "the run's directory")
     tokenizer: str = option("bpe", "byte-pair encoding, or one token a character", ("bpe", "char"), fixed=True)
     vocab_size: int = option(2048, "tokens of the byte-pair encoding", fixed=True)
@@ -35,7 +36,7 @@ class TrainOptions:
     gradient_accumulation_steps: int = option(1, "micro-batches of a step")
     max_iters: int = option(1000, "steps")
     learning_rate: float = option(2e-3, "the highest, after the warm-up")
-    min_lr: float = option(2e-4, "the lowest, at the end of the cosine")
+    min_lr: float | None = option(None, "the lowest, at the end of the cosine (default: a tenth of the highest)")
     warmup_iters: int = option(50, "steps over which the rate rises")
     weight_decay: float = option(0.1, "of matrices")
     beta1: float = option(0.9, "Adam's mean of gradients: how much of it stays each step")
@@ -52,11 +53,14 @@ class TrainOptions:
             "gradient_accumulation_steps", "max_iters", "eval_interval", "eval_iters",
         )  # fmt: skip
         for name in positive:
-            self._require(name, lambda x: x >= 1, "at least 1")
-        for name in ("warmup_iters", "weight_decay", "grad_clip", "min_lr"):
+            self._require(name, lambda x: 1 <= x <= LARGEST_COUNT, "at least 1 (and of at most 18 digits)")
+        self._require("warmup_iters", lambda x: 0 <= x <= LARGEST_COUNT, "at least 0 (and of at most 18 digits)")
+        for name in ("weight_decay", "grad_clip"):
             self._require(name, lambda x: x >= 0, "at least 0")
         self._require("learning_rate", lambda x: x > 0, "above 0")
-        self._require("min_lr", lambda x: x <= self.learning_rate, "at most the learning rate")
+        if self.min_lr is not None:
+            words = f"at least 0 and at most --learning-rate {self.learning_rate}"
+            self._require("min_lr", lambda x: 0 <= x <= self.learning_rate, words)
         self._require("dropout", lambda x: 0 <= x < 1, "at least 0 and below 1")
         for name in ("beta1", "beta2"):
             self._require(name, lambda x: 0 <= x < 1, "at least 0 and below 1")
@@ -70,7 +74,7 @@ class TrainOptions:
 
     def _require(self, name: str, holds: Any, words: str) -> None:
         value = getattr(self, name)
-        if not (math.isfinite(value) and holds(value)):
+        if not (-math.inf < value < math.inf and holds(value)):
             raise BadInput(f"{flag(name)} must be {words}, not {value}")
 
     def resumed_with(self, given: dict[str, Any]) -> TrainOptions:

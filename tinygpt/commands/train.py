@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from tqdm import tqdm
 
-from autograd import Key, blas_info, require_device
+from autograd import Key, advice, blas_info, require_device
 
 from ..errors import BadInput, MissingExtra
 from ..files import replacing
@@ -63,13 +63,20 @@ class _Job:
     @classmethod
     def resumed(cls, run: Run, given: dict[str, Any]) -> _Job:
         checkpoint = run.load()
-        options = TrainOptions.from_record(checkpoint.run["options"]).resumed_with(given)
+        try:
+            options, trained_on = TrainOptions.from_record(checkpoint.run["options"]), checkpoint.run["corpus"]
+            fingerprint, name = trained_on["fingerprint"], trained_on["name"]
+        except (KeyError, TypeError, AttributeError):
+            raise BadInput(
+                f"{run.checkpoint} does not record how it was trained: it can generate, but not be resumed"
+            ) from None
+        options = options.resumed_with(given)
         _require_device(options.device)
         corpus = read_corpus(options)
-        if corpus.fingerprint != checkpoint.run["corpus"]["fingerprint"]:
+        if corpus.fingerprint != fingerprint:
             raise BadInput(
-                f"the corpus is not the one this run was trained on ({checkpoint.run['corpus']['name']}): give the "
-                "same --data (the embedded corpus differs between versions of Python)"
+                f"the corpus is not the one this run was trained on ({name}): give the same --data (the embedded "
+                "corpus differs between versions of Python)"
             )
         if checkpoint.computed_by != blas_info():
             print(
@@ -80,7 +87,8 @@ class _Job:
         model = checkpoint.model(options.device)
         job = cls(run, options, prepare(corpus, options, checkpoint.tokenizer), model, _optimizer(model, options))
         checkpoint.restore(job.optimizer)
-        run.rewrite_log(run.read_log(before_step=checkpoint.step))
+        log = run.read_log(before_step=checkpoint.step)
+        run.rewrite_log([entry for entry in log if not entry.get("whole")])  # the end comes again
         run.write_config(job.record())
         return job
 
@@ -115,8 +123,11 @@ class _Job:
         print(f"           counting which token follows which gives {bigram:.3f}", flush=True)
 
     def train(self) -> None:
+        if (note := advice()) is not None:
+            print(f"note: {note}", file=sys.stderr)
         o = self.options
-        rate = warmup_cosine(o.learning_rate, o.min_lr, o.warmup_iters, o.max_iters)
+        min_lr = o.learning_rate / 10 if o.min_lr is None else o.min_lr
+        rate = warmup_cosine(o.learning_rate, min_lr, o.warmup_iters, o.max_iters)
         steps = train(
             self.model, causal_lm_loss, self.texts.train_batches(o), self.optimizer, o.max_iters, rate,
             o.gradient_accumulation_steps, start=self.step, seed=o.seed,
@@ -135,6 +146,9 @@ class _Job:
                         begun = time.perf_counter()
             except FloatingPointError as error:
                 raise BadInput(f"training stopped: {error}; {self._saved()}") from None
+            except BrokenPipeError:  # nobody reads on: the steps are kept all the same
+                self.save()
+                raise
         if interrupt.wanted and self.step < o.max_iters:
             self.save()
             print(f"stopped after step {self.step}; go on with: tinygpt train --out {self.run.path} --resume")
@@ -173,10 +187,10 @@ class _Job:
 
     def finish(self) -> None:
         """The whole held-out text, beside the baselines; the curve; a sample; where everything is."""
+        self.save()  # before the evaluation, which takes its time
         batches = self.texts.whole_validation(self.options)
         result = evaluate(self.model, causal_lm_loss, batches, self.texts.validation_bytes)
-        self.unsaved.append({"step": self.step - 1, "validation_loss": result.loss, "whole": True})
-        self.save()
+        self.run.append_log([{"step": self.step - 1, "validation_loss": result.loss, "whole": True}])
         self._draw()
         print("\nthe whole held-out text     loss (nats a token)   perplexity   bits per byte")
         for name, evaluation in {**self.baselines, "this GPT": result}.items():

@@ -21,7 +21,7 @@ def generate(
     key: Key | None = None,
     stop_tokens: Collection[int] = (),
 ) -> Iterator[int]:
-    """Yields new tokens as they come, until max_new_tokens or one of stop_tokens (which is not yielded).
+    """New tokens as they come, until max_new_tokens or one of stop_tokens (which is not yielded).
 
     With a key, token n is drawn by rule from key.fold("token", n): the same key writes the same text. Without one, the
     likeliest token is taken. Once the text outgrows the context the model sees its last block_size tokens.
@@ -39,7 +39,13 @@ def generate(
         raise BadInput(f"the prompt has {len(tokens)} tokens, and the context is {config.block_size}: shorten it")
     if not all(0 <= token < config.vocab_size for token in tokens):
         raise BadInput(f"the prompt has ids outside 0 … {config.vocab_size - 1}: was it made by another tokenizer?")
-    device = model.parameters()[0].device
+    return _continue(model, tokens, max_new_tokens, rule, key, stop_tokens)
+
+
+def _continue(
+    model: Any, tokens: list[int], max_new_tokens: int, rule: Rule | None, key: Key | None, stop_tokens: Collection[int]
+) -> Iterator[int]:
+    config, device = model.config, model.parameters()[0].device
     for n in range(max_new_tokens):
         window = np.asarray([tokens[-config.block_size :]], dtype=np.int64)
         with no_grad():

@@ -16,12 +16,7 @@ from .flat import FlatGroup
 class AdamW:
     """Owns the gradients and the two moments of the parameters it is given, which become views of one buffer.
 
-    Weight decay applies to matrices only. The arithmetic is `adam_step`; its reference has the derivation.
-
-    Formula: p ← p − lr (m̂ / (√v̂ + eps) + weight_decay · p)
-    Paper: Loshchilov & Hutter 2019, "Decoupled weight decay regularization", algorithm 2
-    Example: examples/05_training.py
-    Test: tests/test_adam.py
+    Weight decay applies to matrices only. The formula stands in autograd/kernels/reference/adam.py.
     """
 
     def __init__(

@@ -28,7 +28,13 @@ class Evaluation:
 
     @property
     def perplexity(self) -> float:
-        """exp(loss): how many equally likely tokens the model hesitates between."""
+        """How many equally likely tokens would be as hard to guess among.
+
+        Formula: perplexity = exp(−(1/N) Σ log p(x_i | x_<i))
+        Paper: Jelinek et al. 1977, "Perplexity, a measure of the difficulty of speech recognition tasks"
+        Example: examples/05_training.py
+        Test: tests/test_training.py
+        """
         return math.exp(min(self.loss, 700.0))
 
     @property

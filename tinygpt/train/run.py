@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -22,6 +21,7 @@ from ..text.tokenizer import load_tokenizer
 from .checkpoints import Checkpoint, load_checkpoint
 
 OURS = ("config.json", "tokenizer.json", "checkpoint.safetensors", "log.jsonl", "loss.svg", "loss.png")
+UNFINISHED = tuple(f".{name}." for name in OURS)  # how files begin that a run which was killed was writing
 
 
 class Run:
@@ -41,23 +41,27 @@ class Run:
         and nothing else: a directory that holds other things is refused.
         """
         run = cls(path)
-        if run.path.exists() and not run.path.is_dir():
-            raise BadInput(f"{run.path} is a file, and a run needs a directory: choose another --out")
-        there = sorted(entry.name for entry in run.path.iterdir()) if run.path.exists() else []
-        if there and not overwrite:
-            raise BadInput(
-                f"the run directory {run.path} exists: go on with --resume, replace it with --overwrite, or choose "
-                "another --out"
-            )
-        foreign = [name for name in there if name not in OURS]
-        if foreign:
-            raise BadInput(f"{run.path} holds {foreign[0]!r}, which is no part of a run: choose another --out")
         try:
-            shutil.rmtree(run.path, ignore_errors=True)
-            run.path.mkdir(parents=True)
+            run._make_room(overwrite)
         except OSError as error:
             raise BadInput(f"cannot make the run directory {run.path}: {error.strerror}") from None
         return run
+
+    def _make_room(self, overwrite: bool) -> None:
+        if self.path.exists() and not self.path.is_dir():
+            raise BadInput(f"{self.path} is a file, and a run needs a directory: choose another --out")
+        there = sorted(entry.name for entry in self.path.iterdir()) if self.path.exists() else []
+        if there and not overwrite:
+            raise BadInput(
+                f"the run directory {self.path} exists: go on with --resume, replace it with --overwrite, or choose "
+                "another --out"
+            )
+        foreign = [name for name in there if name not in OURS and not name.startswith(UNFINISHED)]
+        if foreign:
+            raise BadInput(f"{self.path} holds {foreign[0]!r}, which is no part of a run: choose another --out")
+        self.path.mkdir(parents=True, exist_ok=True)
+        for name in there:
+            (self.path / name).unlink()
 
     @classmethod
     def existing(cls, path: str | os.PathLike[str]) -> Run:
@@ -66,7 +70,10 @@ class Run:
         if not run.path.is_dir():
             raise BadInput(f"there is no run directory {run.path}: train one with tinygpt train --out {run.path}")
         if not run.checkpoint.exists():
-            raise BadInput(f"{run.path} holds no {run.checkpoint.name}: it is no run, or stopped before its first save")
+            raise BadInput(
+                f"{run.path} holds no {run.checkpoint.name}: it is no run, or stopped before its first save "
+                "(train --overwrite begins it again)"
+            )
         return run
 
     def load(self) -> Checkpoint:

@@ -15,7 +15,7 @@ TINY = 1e-30  # Φ(x) is 1/2 to the last bit for |x| below this, in float64 too
 
 
 def gelu(x: Array, approximate: str = "tanh") -> tuple[Array, Any]:
-    x = np.ascontiguousarray(x)
+    x = np.ascontiguousarray(x).reshape(x.shape)  # which a number would not keep
     y = np.empty_like(x)
     flat_x, flat_y = x.reshape(-1), y.reshape(-1)
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from ...device import Array
-from ..cpu import BLOCK, for_blocks
+from ..cpu import BLOCK, for_blocks, one_blas_thread
+from ..reference.adam import adam_step as reference
 
 
 def adam_step(
@@ -22,8 +23,10 @@ def adam_step(
     scale: float = 1.0,
 ) -> None:
     """The corrections are folded into two factors: m̂/(√v̂ + eps) = (m/c₁) / (√v/√c₂ + eps), cᵢ = 1 − βᵢᵗ."""
-    if not all(x.ndim == 1 and x.flags.c_contiguous for x in (parameter, gradient, m, v)):
-        parameter, gradient, m, v = (x.reshape(-1) for x in (parameter, gradient, m, v))
+    arrays = parameter, gradient, m, v
+    if not all(x.flags.c_contiguous for x in arrays):  # flattened, it would be a copy that is updated
+        return reference(*arrays, step, lr, beta1, beta2, eps, weight_decay, scale)
+    parameter, gradient, m, v = (x.reshape(-1) for x in arrays)
     rate = lr / (1 - beta1**step)
     root = 1 / (1 - beta2**step) ** 0.5
 
@@ -57,5 +60,6 @@ def squared_norm(x: Array) -> float:
     def block(number: int, i: int, j: int) -> None:
         parts[number] = np.dot(flat[i:j], flat[i:j])
 
-    for_blocks(flat.size, BLOCK, block)
+    with one_blas_thread():  # the library's own threads would cut a block's sum once more
+        for_blocks(flat.size, BLOCK, block)
     return float(parts.sum())

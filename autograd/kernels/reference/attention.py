@@ -44,7 +44,7 @@ def attention(
     if bias is not None:
         scores = scores + bias
     if causal:
-        scores = scores + causal_mask(scores.shape[-2], scores.shape[-1], xp, scores.dtype)
+        scores = scores + causal_bias(scores.shape[-2], scores.shape[-1], xp, scores.dtype)
     if mask is not None:
         scores = xp.where(mask, scores, -xp.inf).astype(q.dtype)
     weights, saved_softmax = softmax(scores)
@@ -79,7 +79,7 @@ def attention_backward(dy: Array, saved: Any) -> tuple[Array | None, Array | Non
     return dq, dk, dv, dbias
 
 
-def causal_mask(queries: int, keys: int, xp: Any, dtype: Any) -> Array:
+def causal_bias(queries: int, keys: int, xp: Any, dtype: Any) -> Array:
     """(Tq, Tk): 0 where query i may look (j ≤ Tk − Tq + i), −∞ above: the upper triangle, lower-right aligned."""
     future = xp.arange(keys)[None, :] > xp.arange(queries)[:, None] + (keys - queries)
     return xp.where(future, -xp.inf, 0).astype(dtype)

@@ -1,0 +1,205 @@
+"""Mistakes that a backward can have, each as a text to replace in one file, and the tests that must notice.
+
+A sign, a missing term, a transposed operand, a dropped broadcast sum, a wrong axis, a lost +=, a missing scale.
+mutate.py plants them one at a time.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+
+class Mutant(NamedTuple):
+    """`old`, which stands exactly once in `file`, becomes `new`; `pytest tests/{test}.py -k {keyword}` must fail."""
+
+    file: str
+    old: str
+    new: str
+    keyword: str
+    test: str = "test_gradients"
+
+
+def mutants(file: str, *rows: tuple[str, ...]) -> list[Mutant]:
+    return [Mutant(file, *row) for row in rows]
+
+
+KERNELS, ENGINE, ERRORS = "test_kernels", "test_engine", "test_engine_errors"
+
+ELEMENTARY = [
+    *mutants(
+        "autograd/ops.py",
+        ("lambda g: (g, -g))", "lambda g: (g, g))", "subtract"),
+        ("lambda g: (g * y, g * x))", "lambda g: (g * x, g * y))", "multiply"),
+        ("-g * x / (y * y)", "g * x / (y * y)", "divide"),
+        ("-g * x / (y * y)", "-g * x / y", "divide"),
+        ("g * y * x ** xp.where(y == 0, 1, y - 1)", "g * y * x ** y", "power"),
+        ("xp.where(y == 0, 1, y - 1)", "(y - 1)", "power"),
+        ("g * z * xp.log(", "g * y * xp.log(", "power"),
+        ("lambda g: (-g,))", "lambda g: (g,))", "negative"),
+        ("da = g @ right.swapaxes(-1, -2)", "da = g @ right", "matmul"),
+        ("db = left.swapaxes(-1, -2) @ g", "db = left @ g", "matmul"),
+        ("db = left.reshape(rows, left.shape[-1]).T @ g.reshape(rows, g.shape[-1])",
+         "db = left[(0,) * (left.ndim - 2)].T @ g[(0,) * (g.ndim - 2)]", "matmul"),
+        ("lambda g: (g * y,))", "lambda g: (g,))", "exp"),
+        ("lambda g: (g / x,))", "lambda g: (g * x,))", "log"),
+        ("lambda g: (g / (2 * y),))", "lambda g: (g / y,))", "sqrt"),
+        ("g * (1 - y * y)", "g * (1 - y)", "tanh"),
+        ("g * (x > 0)", "g * (x < 0)", "relu"),
+        ("g * y * (1 - y)", "g * y", "sigmoid"),
+        ("tie = (x == y) * 0.5", "tie = x == y", "maximum"),
+        ("return g * ((x > y) + tie), g * ((y > x) + tie)", "return g * ((x > y) + tie), g * ((x > y) + tie)", "maximum"),
+        ("g * ~condition", "g * condition", "where"),
+        ("_spread(g / _count(shape, axis), shape", "_spread(g, shape", "mean"),
+        ("* largest / largest.sum(axis=axis, keepdims=True)", "* largest", "max"),
+        ("2 * g / _count(", "g / _count(", "var"),
+        ("centred = x - x.mean(axis=axis, keepdims=True)", "centred = x - x.mean()", "var"),
+        ("g.reshape(before)", "g.reshape(before[::-1]).T", "reshape"),
+        ("back = tuple(order.index(i) for i in range(a.ndim))", "back = order", "transpose"),
+        ("for i, j in pairwise(ends)]\n\n    return record", "for i, j in pairwise(ends)][::-1]\n\n    return record",
+         "concatenate"),
+        ("[g[(*before, i)] for", "[g[(*before, 0)] for", "stack"),
+    ),
+    *mutants(
+        "autograd/einsum.py",
+        ("elsewhere = set(output).union(", "elsewhere = set().union(", "einsum"),
+        ("    if letters == inputs[i]:\n", "    if True:\n", "einsum"),
+        ("gradient.sum(axis=stretched, keepdims=True)", "gradient", "einsum"),
+        ('xp.einsum(f"{inputs[i]}->{letters}", full)[...]', "full[...]", "einsum"),
+    ),
+]  # fmt: skip
+
+BACKWARD = [
+    *mutants(
+        "autograd/tensor.py",
+        ("cotangent.sum(axis=repeated, keepdims=True)", "cotangent.mean(axis=repeated, keepdims=True)", "multiply"),
+        ("cotangent.sum(axis=tuple(range", "cotangent.mean(axis=tuple(range", "multiply"),
+        ("            if uses[parent] == 0:\n", "            if True:\n", "diamond", ENGINE),
+        ("last=uses[parent] == 0", "last=True", "on_leaf", ENGINE),
+        ("self.grad += cotangent", "self.grad = cotangent", "gradients_add", ENGINE),
+        ("cotangent.add_to(self.grad)", "cotangent.write_to(self.grad)", "gradients_add", ENGINE),
+        ("else cotangent.copy()", "else cotangent", "share_a_gradient", ENGINE),
+        ("cotangent.write_to(self.grad_buffer)", "cotangent.add_to(self.grad_buffer)", "buffer", ENGINE),
+        ("node.vjp, node.parents, node.guards = None, (), ()", "pass", "dies_with", ENGINE),
+        ("if guard.is_broken():", "if False:", "changed", ERRORS),
+        ("result.data.flags.writeable = False", "pass", "read_only", ERRORS),
+    ),
+    *mutants(
+        "autograd/kernels/deposit.py",
+        ("array_module(buffer).add.at(buffer, self.index, self.source)", "buffer[self.index] += self.source", "getitem"),
+        ("            buffer[self.index] += self.source", "            buffer[self.index] = self.source", "getitem"),
+        ("buffer += self.x.T @ self.source", "buffer[...] = self.x.T @ self.source", "linear"),
+        ("self.total += cotangent", "self.total = cotangent", "add"),
+        ("            self._own()\n            if isinstance", "            if isinstance", "add"),
+        ("if start != end:", "if start > end:", "getitem"),
+        ("        if self.regions:\n", "        if False:\n", "getitem"),
+    ),
+]  # fmt: skip
+
+COMPOSED = mutants(
+    "autograd/composed.py",
+    ("return y if bias is None else y + bias", "return y if bias is None else y - bias", "linear"),
+    ("return e / where(total.data == 0, 1.0, total)", "return e / where(total.data == 0, 1.0, total.data)", "softmax"),
+    ("log(where(total.data == 0, 1.0, total))", "log(where(total.data == 0, 1.0, total.data))", "log_softmax"),
+    ("centred = x - mean(x, ", "centred = x - mean(x.data, ", "layer_norm"),
+    ("- label_smoothing * mean(log_p, axis=1)", "+ label_smoothing * mean(log_p, axis=1)", "cross_entropy"),
+    ("/ math.sqrt(q.shape[-1])", "/ q.shape[-1]", "attention"),
+)
+
+REFERENCE = [
+    *mutants(
+        "autograd/kernels/reference/softmax.py",
+        ("y * (dy - (dy * y).sum(", "y * (dy - dy.sum(", "softmax"),
+        ("exp(y) * dy.sum(axis=axis, keepdims=True)", "exp(y) * dy", "log_softmax"),
+    ),
+    *mutants(
+        "autograd/kernels/reference/cross_entropy.py",
+        ("chosen] -= 1 - label_smoothing", "chosen] -= 1", "cross_entropy"),
+        (" - label_smoothing / v", "", "cross_entropy"),
+        ("difference * xp.where(counts, dlosses, 0)[:, None]", "difference * dlosses[:, None]", "cross_entropy"),
+    ),
+    *mutants(
+        "autograd/kernels/reference/norm.py",
+        (" - normalized * along)", ")", "layer_norm"),
+        ("n - n.mean(axis=-1, keepdims=True) -", "n -", "layer_norm"),
+        ("dweight = (dy * normalized).sum(", "dweight = dy.sum(", "layer_norm"),
+    ),
+    *mutants(
+        "autograd/kernels/reference/activation.py",
+        ("(1 + 3 * CUBIC * x * x)", "(1 + CUBIC * x * x)", "gelu"),
+        (" + x * density)", ")", "gelu"),
+        ("dy * (2 / math.sqrt(math.pi)) *", "dy *", "erf"),
+    ),
+    *mutants(
+        "autograd/kernels/reference/attention.py",
+        ("used.swapaxes(-1, -2) @ dy", "used @ dy", "attention"),
+        ("@ _repeat_heads(k, heads) * scale", "@ _repeat_heads(k, heads)", "attention"),
+        ("dweights = dweights * factors", "pass", "attention"),
+        (".reshape(b, groups, h // groups, t, d).sum(axis=2)", ".reshape(b, groups, h // groups, t, d).mean(axis=2)",
+         "attention"),
+        ("return x.sum(axis=repeated, keepdims=True)", "return x.mean(axis=repeated, keepdims=True)", "attention"),
+    ),
+    *mutants(
+        "autograd/kernels/reference/linear.py",
+        ("dbias = dy.sum(axis=leading)", "dbias = dy.mean(axis=leading)", "linear"),
+        ("return dx, dweight.T if transposed and needs_weight else dweight,", "return dx, dweight,", "linear"),
+    ),
+    *mutants("autograd/kernels/reference/dropout.py", ("return dy * saved", "return dy", "dropout")),
+    *mutants("autograd/kernels/reference/embedding.py",
+             ("xp.add.at(dtable, ids, dy)", "dtable[ids] += dy", "embedding")),
+    *mutants("autograd/kernels/reference/adam.py",
+             ("m_hat = m / (1 - beta1**step)", "m_hat = m", "Adam", KERNELS)),
+]  # fmt: skip
+
+FAST = [
+    *mutants(
+        "autograd/kernels/on_numpy/softmax.py",
+        ("flat_dx[i:j] *= flat_y[i:j]", "pass", "softmax"),
+        ("out += flat_dy[i:j]", "pass", "log_softmax"),
+    ),
+    *mutants(
+        "autograd/kernels/on_numpy/cross_entropy.py",
+        ("out -= label_smoothing / v", "pass", "cross_entropy"),
+        ("factors = np.where(counts, dlosses, 0)", "factors = np.where(True, dlosses, 0)", "cross_entropy"),
+    ),
+    *mutants(
+        "autograd/kernels/on_numpy/norm.py",
+        ("out -= level[:, None]", "pass", "layer_norm"),
+        ("along, level = scratch @ shares, g @ shares", "along, level = scratch @ ones, g @ ones", "layer_norm"),
+        ("out=weight_parts[number]", "out=weight_parts[0]", "layer_norm", KERNELS),
+    ),
+    *mutants("autograd/kernels/on_numpy/activation.py", ("out += phi", "pass", "gelu")),
+    *mutants("autograd/kernels/on_numpy/dropout.py", ("dx[i:j] *= grow", "pass", "dropout")),
+    *mutants(
+        "autograd/kernels/on_numpy/embedding.py",
+        ("buffer += self._one_hot_product()", "buffer[...] = self._one_hot_product()", "embedding"),
+        ("buffer[rows] += np.add.reduceat(self.source[order], starts, axis=0)", "buffer[self.ids] += self.source",
+         "embedding", KERNELS),
+    ),
+    *mutants(
+        "autograd/kernels/on_numpy/linear.py",
+        ("Product(flat, rows) if transposed", "Product(rows, flat) if transposed", "linear"),
+        ("dbias = np.ones(len(flat), dtype=flat.dtype) @ flat", "dbias = flat[0]", "linear"),
+    ),
+    *mutants(
+        "autograd/kernels/on_numpy/attention.py",
+        ("dscores *= keep", "pass", "attention"),
+        ("dscores -= np.vecdot", "np.vecdot", "attention"),
+        ("dscores *= job.scale", "pass", "attention"),
+        ("part += product if", "part[...] = product if", "attention", KERNELS),
+        ("part += dscores.sum(axis=repeated, keepdims=True)", "part[...] = dscores.sum(axis=repeated, keepdims=True)",
+         "attention", KERNELS),
+    ),
+    *mutants(
+        "autograd/kernels/on_numpy/adam.py",
+        ("t *= 1 - beta2", "pass", "Adam", KERNELS),
+        ("p *= 1 - lr * weight_decay", "pass", "Adam", KERNELS),
+    ),
+]  # fmt: skip
+
+TRAINING = [
+    *mutants("tinygpt/train/flat.py", ("                p.grad_buffer[...] = 0", "                pass", "", "test_adam")),
+    *mutants("tinygpt/train/clip.py", ("return max_norm / norm", "return norm / max_norm", "", "test_adam")),
+    *mutants("tinygpt/train/adam.py", ("(slice(n, None), 0.0)", "(slice(n, None), self.weight_decay)", "", "test_adam")),
+]  # fmt: skip
+
+MUTANTS = [*ELEMENTARY, *BACKWARD, *COMPOSED, *REFERENCE, *FAST, *TRAINING]

@@ -1,0 +1,106 @@
+"""What a trained run is used for: to score a text and to write one."""
+
+import json
+import math
+
+import pytest
+from command_line import CONTEXT, SMALL, assert_refused, some_text
+
+pytest_plugins = ["command_fixtures"]
+pytestmark = [pytest.mark.core, pytest.mark.usefixtures("without_matplotlib")]
+
+
+def test_eval_ends_with_json(command, trained, tmp_path):
+    text = some_text(300, seed=8)
+    (tmp_path / "held_out.txt").write_text(text, encoding="utf-8")
+    result = command("eval", trained, "--data", tmp_path / "held_out.txt")
+    assert result.status == 0
+    found = json.loads(result.out.splitlines()[-1])
+    assert list(found) == ["loss", "perplexity", "bits_per_byte", "tokens"]
+    assert found["tokens"] == len(text) - 1
+    assert found["perplexity"] == pytest.approx(math.exp(found["loss"]))
+    assert found["bits_per_byte"] == pytest.approx(found["loss"] * found["tokens"] / math.log(2) / len(text.encode()))
+    alone = command("eval", trained, "--data", tmp_path / "held_out.txt", "--json")
+    assert json.loads(alone.out) == found and alone.err == ""
+
+
+def test_a_smaller_stride_gives_more_context(command, tmp_path):
+    text = tmp_path / "up_and_down.txt"
+    text.write_text("abcdefghgfedcb" * 80)  # what follows a letter depends on the one before it
+    longer = ["--max-iters", "400", "--eval-interval", "400", "--dropout", "0", "--n-embd", "16"]
+    assert command("train", "--data", text, "--out", tmp_path / "run", *SMALL, *longer).status == 0
+
+    def loss(*stride):
+        return json.loads(command("eval", tmp_path / "run", "--data", text, "--json", *stride).out)["loss"]
+
+    assert loss() == loss("--stride", CONTEXT)
+    assert loss("--stride", "1") < loss() and loss("--stride", "8") < loss()
+
+
+@pytest.mark.parametrize("stride", ["0", "-1", "17", "x"])
+def test_strides_that_make_no_sense(command, trained, data, stride):
+    assert_refused(command("eval", trained, "--data", data, "--stride", stride), "--stride", stride)
+
+
+def test_a_text_too_short_to_score(command, trained, tmp_path):
+    (tmp_path / "a.txt").write_text("a")
+    assert_refused(command("eval", trained, "--data", tmp_path / "a.txt"), "a.txt", "at least 2")
+
+
+def test_a_character_the_model_does_not_know(command, trained, tmp_path):
+    (tmp_path / "cat.txt").write_text("the 猫 sat", encoding="utf-8")
+    for line in (["eval", trained, "--data", tmp_path / "cat.txt"], ["generate", trained, "--prompt", "a 猫"]):
+        assert_refused(command(*line), "猫", "U+732B")
+
+
+def test_the_same_seed_writes_the_same_text(command, trained):
+    options = ["--prompt", "the ", "--max-new-tokens", "40"]
+    first = command("generate", trained, *options)
+    assert first.status == 0 and first.out.startswith("the ")
+    assert len(first.out.rstrip("\n")) <= 44
+    assert command("generate", trained, *options, "--seed", "1337").out == first.out
+    assert command("generate", trained, *options, "--seed", "2").out != first.out
+
+
+def test_several_samples_differ_and_the_first_is_the_only_one(command, trained):
+    options = ["--prompt", "it ", "--max-new-tokens", "30", "--temperature", "1.5"]
+    samples = command("generate", trained, *options, "--num-samples", "3").out
+    texts = [part.partition("\n")[2].strip() for part in samples.split("sample ")[1:]]
+    assert len(texts) == len(set(texts)) == 3
+    assert command("generate", trained, *options).out.strip() == texts[0]
+
+
+def test_rules_reach_the_draw(command, trained):
+    def text(*options):
+        return command("generate", trained, "--prompt", "the ", "--max-new-tokens", "25", *options).out
+
+    likeliest = text("--top-k", "1")
+    assert text("--temperature", "0.0001") == text("--top-p", "0.0001") == likeliest
+    assert text("--temperature", "3") != likeliest
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (["--temperature", "0"], "temperature"),
+        (["--temperature", "nan"], "temperature"),
+        (["--top-k", "0"], "top_k"),
+        (["--top-p", "1.5"], "top_p"),
+        (["--top-p", "nan"], "top_p"),
+        (["--max-new-tokens", "0"], "--max-new-tokens"),
+        (["--num-samples", "-1"], "--num-samples"),
+        (["--seed", "-1"], "--seed"),
+        (["--prompt", "the cat " * 9], "context is 16"),
+        (["--warmth", "3"], "--warmth"),
+    ],
+)
+def test_generation_options_that_make_no_sense(command, trained, options, words):
+    result = command("generate", trained, *options)
+    assert_refused(result, words)
+    assert result.out == "", "nothing is written before the input is known to be good"
+
+
+def test_no_run_to_write_with(command, tmp_path):
+    assert_refused(command("generate", tmp_path / "none"), "no run directory")
+    (tmp_path / "file").write_text("text")
+    assert_refused(command("generate", tmp_path / "file"), "file")

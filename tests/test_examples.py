@@ -1,0 +1,149 @@
+"""The examples run as a reader runs them, and what they print holds."""
+
+from __future__ import annotations
+
+import os
+import re
+import runpy
+import subprocess
+import sys
+import xml.etree.ElementTree as ElementTree
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+
+pytestmark = pytest.mark.core
+
+ROOT = Path(__file__).resolve().parent.parent
+EXAMPLES = ROOT / "examples"
+FAST, SLOW = 60, 300  # seconds; on two idle cores a twentieth of FAST and a tenth of SLOW are enough
+LONGEST = 135  # lines of an example
+NUMBER = r"-?\d+\.\d+"
+
+
+def run(name: str, *arguments: object, timeout: int = FAST) -> str:
+    """What an example prints on standard output; nothing may be on standard error."""
+    paths = [str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(paths), "PYTHONIOENCODING": "utf-8"}
+    done = subprocess.run(
+        [sys.executable, EXAMPLES / name, *map(str, arguments)],
+        capture_output=True, encoding="utf-8", timeout=timeout, env=environment,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert done.stderr == ""
+    return done.stdout
+
+
+def run_shortly(name: str, capsys: pytest.CaptureFixture[str], steps: int) -> str:
+    """The same in this process, with a few training steps."""
+    runpy.run_path(str(EXAMPLES / name))["main"](steps=steps)
+    return capsys.readouterr().out
+
+
+def numbers(text: str) -> list[float]:
+    return [float(number) for number in re.findall(NUMBER, text)]
+
+
+def rows_after(title: str, text: str) -> list[list[float]]:
+    """The numbers of each line of a table, from the line after its title to the first empty one."""
+    lines = text.partition(title)[2].splitlines()[1:]
+    end = next((i for i, line in enumerate(lines) if not line.strip()), len(lines))
+    return [row for line in lines[:end] if (row := numbers(line))]
+
+
+def test_every_example_is_run_here():
+    tested = set(re.findall(r"\d\d_\w+\.py", Path(__file__).read_text(encoding="utf-8")))
+    assert {path.name for path in EXAMPLES.glob("*.py")} == tested
+
+
+@pytest.mark.parametrize("path", sorted(EXAMPLES.glob("*.py")), ids=lambda path: path.name)
+def test_examples_are_short(path: Path):
+    assert len(path.read_text(encoding="utf-8").splitlines()) <= LONGEST
+
+
+def test_gradients_by_hand_and_by_engine(tmp_path):
+    picture = tmp_path / "graph.svg"
+    text = run("01_gradients.py", picture)
+    quantities = text.partition("all 12 gradients")[0].splitlines()[1:]
+    columns = [(line[30:60].split(), line[60:].split()) for line in quantities if line.startswith(" ")]
+    assert len(columns) > 30
+    assert all(hand == engine and hand for hand, engine in columns)
+    differences = [float(number) for number in re.findall(r", difference (\S+)", text)]
+    assert len(differences) == 3 and max(differences) < 1e-12
+    recorded = [int(number) for number in re.findall(r"(\d+) operations recorded", text)]
+    assert recorded[0] > recorded[1] == recorded[2]
+    assert "wrong_cube is caught" in text
+    boxes = ElementTree.parse(picture).getroot().findall("{http://www.w3.org/2000/svg}g")
+    assert len(boxes) > 12
+
+
+def test_bigram_counted_and_learned():
+    text = run("02_bigram.py")
+    evenly, single, pairs = (row[0] for row in rows_after("in nats:", "\n" + text))
+    assert evenly > single > pairs
+    counted, learned, apart = re.search(rf"counted ({NUMBER}), learned ({NUMBER}): apart by (\S+)", text).groups()
+    assert abs(float(learned) - float(counted)) < 1e-3 and 0 <= float(apart) < 1e-3
+    assert float(counted) == pytest.approx(pairs)
+
+
+def test_tokenizer():
+    text = run("03_tokenizer.py")
+    counts = [int(count) for count in re.findall(r"^ +(\d+) tokens  ", text, re.MULTILINE)]
+    assert len(counts) == 8 and all(before > after for before, after in pairwise(counts))
+    bytes_per_token = [float(number) for number in re.findall(rf"({NUMBER}) bytes a token", text)]
+    assert bytes_per_token[0] == 1 and all(before < after for before, after in pairwise(bytes_per_token))
+    assert "·<|endoftext|>·" in text
+
+
+def test_attention():
+    text = run("04_attention.py")
+    weights = rows_after("softmax of the sum", text)
+    assert len(weights) == 6
+    for i, row in enumerate(weights):
+        assert sum(row) == pytest.approx(1, abs=0.03)  # six numbers of two places
+        assert not any(row[i + 1 :])
+    *past, last = (row[0] for row in rows_after("The last token is replaced", text)[:6])
+    assert not any(past) and last > 0
+
+
+def scores(text: str) -> dict[str, tuple[float, ...]]:
+    """Name → (nats a token, perplexity, bits per byte) of the table in 05."""
+    found = re.findall(rf"^(\w[\w ]*?) +({NUMBER}) +({NUMBER}) +({NUMBER})$", text, re.MULTILINE)
+    return {name: tuple(map(float, row)) for name, *row in found}
+
+
+def test_training_begins(capsys):
+    score = scores(run_shortly("05_training.py", capsys, steps=3))
+    assert score["fresh model"][0] == pytest.approx(score["uniform guess"][0], rel=0.02)
+    assert score["this GPT"][2] < score["fresh model"][2]
+
+
+@pytest.mark.slow
+def test_training_beats_the_bigram():
+    score = scores(run("05_training.py", timeout=SLOW))
+    assert score["this GPT"][2] < 0.95 * score["counted bigram"][2] < score["uniform guess"][2]
+
+
+def check_generation(text: str) -> None:
+    left = {name: int(n) for name, n in re.findall(r"^(.+): (\d+) tokens left$", text, re.MULTILINE)}
+    everything = left["as the model has it"]
+    assert left["top-k 5"] == 5
+    assert left["temperature 0.5"] == left["temperature 2"] == everything
+    assert 0 < left["top-p 0.7"] < everything
+    bars = {name: rows_after(f"{name}: {n} tokens left", text) for name, n in left.items()}
+    likeliest = {name: rows[0][-1] for name, rows in bars.items()}
+    assert likeliest["temperature 0.5"] > likeliest["as the model has it"] > likeliest["temperature 2"]
+    assert likeliest["top-k 5"] > likeliest["as the model has it"]
+    came, expected = numbers(text.partition("draws under")[2].partition("\n")[0])
+    assert came == pytest.approx(expected, abs=0.02)  # four standard deviations of 10,000 draws
+    assert "same text: True" in text and "another text: True" in text
+
+
+def test_generation_with_a_model_that_knows_little(capsys):
+    check_generation(run_shortly("06_generation.py", capsys, steps=20))
+
+
+@pytest.mark.slow
+def test_generation():
+    check_generation(run("06_generation.py", timeout=SLOW))
