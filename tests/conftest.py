@@ -12,6 +12,18 @@ import autograd as ag  # noqa: E402
 from autograd.kernels import cpu  # noqa: E402
 
 
+def pytest_addoption(parser):
+    parser.addoption("--slow", action="store_true", help="run the tests marked slow too (a few minutes each)")
+
+
+def pytest_collection_modifyitems(config, items):
+    if config.getoption("--slow"):
+        return
+    for item in items:
+        if "slow" in item.keywords:
+            item.add_marker(pytest.mark.skip(reason="slow: pytest --slow runs it"))
+
+
 @pytest.fixture(autouse=True)
 def fast_depth():
     """Every test begins at the depth a user begins at, and leaves it behind."""

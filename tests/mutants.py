@@ -23,7 +23,7 @@ def mutants(file: str, *rows: tuple[str, ...]) -> list[Mutant]:
     return [Mutant(file, *row) for row in rows]
 
 
-KERNELS, ENGINE, ERRORS = "test_kernels", "test_engine", "test_engine_errors"
+KERNELS, ENGINE, ERRORS, ADAM = "test_kernels", "test_engine", "test_engine_errors", "test_adam"
 
 ELEMENTARY = [
     *mutants(
@@ -47,7 +47,7 @@ ELEMENTARY = [
         ("g * (x > 0)", "g * (x < 0)", "relu"),
         ("g * y * (1 - y)", "g * y", "sigmoid"),
         ("tie = (x == y) * 0.5", "tie = x == y", "maximum"),
-        ("return g * ((x > y) + tie), g * ((y > x) + tie)", "return g * ((x > y) + tie), g * ((x > y) + tie)", "maximum"),
+        ("g * ((y > x) + tie)", "g * ((x > y) + tie)", "maximum"),
         ("g * ~condition", "g * condition", "where"),
         ("_spread(g / _count(shape, axis), shape", "_spread(g, shape", "mean"),
         ("* largest / largest.sum(axis=axis, keepdims=True)", "* largest", "max"),
@@ -85,7 +85,8 @@ BACKWARD = [
     ),
     *mutants(
         "autograd/kernels/deposit.py",
-        ("array_module(buffer).add.at(buffer, self.index, self.source)", "buffer[self.index] += self.source", "getitem"),
+        ("array_module(buffer).add.at(buffer, self.index, self.source)", "buffer[self.index] += self.source",
+         "getitem"),
         ("            buffer[self.index] += self.source", "            buffer[self.index] = self.source", "getitem"),
         ("buffer += self.x.T @ self.source", "buffer[...] = self.x.T @ self.source", "linear"),
         ("self.total += cotangent", "self.total = cotangent", "add"),
@@ -197,9 +198,9 @@ FAST = [
 ]  # fmt: skip
 
 TRAINING = [
-    *mutants("tinygpt/train/flat.py", ("                p.grad_buffer[...] = 0", "                pass", "", "test_adam")),
-    *mutants("tinygpt/train/clip.py", ("return max_norm / norm", "return norm / max_norm", "", "test_adam")),
-    *mutants("tinygpt/train/adam.py", ("(slice(n, None), 0.0)", "(slice(n, None), self.weight_decay)", "", "test_adam")),
-]  # fmt: skip
+    *mutants("tinygpt/train/flat.py", ("p.grad_buffer[...] = 0", "pass", "", ADAM)),
+    *mutants("tinygpt/train/clip.py", ("max_norm / (norm + SAFE)", "max_norm", "", ADAM)),
+    *mutants("tinygpt/train/adam.py", ("(slice(n, None), 0.0)", "(slice(n, None), self.weight_decay)", "", ADAM)),
+]
 
 MUTANTS = [*ELEMENTARY, *BACKWARD, *COMPOSED, *REFERENCE, *FAST, *TRAINING]

@@ -23,9 +23,9 @@ from tinygpt.train import losses
 pytestmark = pytest.mark.core
 
 NOT_DIFFERENTIABLE = {
-    "Array", "Key", "Tensor", "adam_step", "array_module", "blas_info", "check_range", "configure", "device_of", "draw",
-    "full", "gradcheck", "is_numpy", "no_grad", "require_device", "squared_norm", "to_device", "to_numpy", "trace",
-    "use",
+    "Array", "Key", "Tensor", "adam_step", "advice", "array_module", "blas_info", "check_range", "configure",
+    "device_of", "draw", "full", "gradcheck", "is_numpy", "no_grad", "record", "require_device", "squared_norm",
+    "to_device", "to_numpy", "trace", "use",
 }  # fmt: skip
 
 CASES = OPERATION_CASES | FORMULA_CASES
@@ -120,7 +120,7 @@ class TestGradcheckItself:
     @staticmethod
     def wrong_double(x):
         """2x, with the gradient of 3x in the second element."""
-        return ag.tensor.record(2 * x.data, (x,), lambda g: (g * np.array([2.0, 3.0]),))
+        return ag.record(2 * x.data, (x,), lambda g: (g * np.array([2.0, 3.0]),))
 
     def test_names_argument_element_and_both_values(self):
         with pytest.raises(AssertionError, match=r"argument 1, element \(1,\).*by finite differences.*backward gave"):
@@ -131,7 +131,7 @@ class TestGradcheckItself:
 
         def constant(x):
             y = ag.softmax(x).data
-            return ag.tensor.record(y, (x,), lambda g: (g * 0,))
+            return ag.record(y, (x,), lambda g: (g * 0,))
 
         with pytest.raises(AssertionError):
             ag.gradcheck(constant, [np.array([1.0, 2.0])])

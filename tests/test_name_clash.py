@@ -107,4 +107,7 @@ def test_theirs_in_an_encoding_of_its_own(tmp_path):
 def test_the_command_says_it_too(tmp_path):
     theirs = site(tmp_path, "theirs", {"autograd/__init__.py": THEIRS})
     code = "import runpy, sys; sys.argv = ['tinygpt', '--help']; runpy.run_module('tinygpt', run_name='__main__')"
-    assert_refused(try_import(tmp_path, theirs, site(tmp_path, "ours", our_files()), code=code))
+    result = try_import(tmp_path, theirs, site(tmp_path, "ours", our_files()), code=code)
+    assert (result.returncode, result.stdout) == (2, "")
+    assert result.stderr.startswith("tinygpt: another package named autograd is installed here")
+    assert result.stderr.count("\n") == 1 and "fresh environment" in result.stderr

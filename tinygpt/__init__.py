@@ -1,5 +1,6 @@
 """tinygpt: a large language model from first principles, in pure NumPy."""
 
+import sys
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -18,12 +19,17 @@ def _require_our_autograd() -> None:
         and spec.origin is not None  # a directory without __init__.py: the other package was removed, and took ours
         and "Part of tinygpt." in Path(spec.origin).read_text(encoding="utf-8", errors="replace")
     )
-    if not ours:
-        found = spec.submodule_search_locations if spec is not None else None
-        raise ImportError(
-            f"another package named autograd is installed here, or was{f' ({next(iter(found))})' if found else ''}: "
-            "tinygpt needs its own; install tinygpt in a fresh environment (python -m venv .venv)"
-        )
+    if ours:
+        return
+    found = spec.submodule_search_locations if spec is not None else None
+    message = (
+        f"another package named autograd is installed here, or was{f' ({next(iter(found))})' if found else ''}: "
+        "tinygpt needs its own; install tinygpt in a fresh environment (python -m venv .venv)"
+    )
+    if Path(sys.argv[0]).stem == "tinygpt" or sys.orig_argv[1:3] == ["-m", "tinygpt"]:
+        print(f"tinygpt: {message}", file=sys.stderr)  # the command speaks in sentences, not in tracebacks
+        sys.exit(2)
+    raise ImportError(message)
 
 
 _require_our_autograd()
