@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
 import numpy
@@ -12,16 +12,17 @@ from .tensor import Tensor
 
 
 def gradcheck(
-    function: Callable[..., Tensor],
-    arrays: Sequence[Any],
-    eps: float = 1e-5,
-    tolerance: float = 1e-6,
-    seed: int = 0,
+    function: Callable[..., Tensor], *inputs: Any, eps: float = 1e-5, tolerance: float = 1e-6, seed: int = 0
 ) -> None:
-    """Raises AssertionError, naming the argument and element, where function's gradient is wrong.
+    """Raises AssertionError, naming input, entry and both values, where the gradient of function(*inputs) is wrong.
+
+    inputs: arrays, numbers or tensors; they are copied in double precision and left as they are. Whole numbers
+    (token ids, masks) are handed over as arrays, and have no gradient to check.
+
+    Raises ValueError for inputs that are all whole numbers, TypeError where function returns no Tensor.
 
     The result is multiplied by a random cotangent before it is summed: a plain sum is blind (that of a softmax
-    does not depend on its input at all). Every element of every argument is then moved by ±eps:
+    does not depend on its input at all). Every entry of every input is then moved by ±eps:
 
         ∂L/∂xᵢ ≈ (L(x + eps eᵢ) − L(x − eps eᵢ)) / 2 eps, with an error of order eps²
 
@@ -32,28 +33,46 @@ def gradcheck(
     Example: examples/01_gradients.py
     Test: tests/test_gradients.py
     """
-    arrays = [numpy.array(a, dtype=numpy.float64) for a in arrays]
-    leaves = [Tensor(a, requires_grad=True) for a in arrays]
+    arrays = [_copied(x) for x in inputs]
+    leaves = [Tensor(a, requires_grad=True) if a.dtype == numpy.float64 else a for a in arrays]
+    if not any(isinstance(leaf, Tensor) for leaf in leaves):
+        raise ValueError("gradcheck was given no input with decimals (1.0, not 1): nothing to differentiate by")
     result = function(*leaves)
+    if not isinstance(result, Tensor):
+        raise TypeError(f"gradcheck needs a function that returns a Tensor, not {type(result).__name__}")
     cotangent = Key(seed).fold("cotangent").normal(result.shape, dtype="float64")
     result.backward(cotangent)
 
     def loss() -> float:
-        return float((function(*(Tensor(a) for a in arrays)).data * cotangent).sum())
+        values = (Tensor(a) if a.dtype == numpy.float64 else a for a in arrays)
+        return float((function(*values).data * cotangent).sum())
 
     for number, (array, leaf) in enumerate(zip(arrays, leaves, strict=True)):
+        if not isinstance(leaf, Tensor):
+            continue
         computed = numpy.zeros_like(array) if leaf.grad is None else leaf.grad
-        assert computed.shape == array.shape, f"argument {number}: gradient {computed.shape}, value {array.shape}"
-        for index in numpy.ndindex(array.shape):
-            value = array[index]
-            array[index] = value + eps
-            above = loss()
-            array[index] = value - eps
-            below = loss()
-            array[index] = value
-            expected = (above - below) / (2 * eps)
-            error = abs(computed[index] - expected)
-            assert error <= tolerance * max(1.0, abs(expected)), (
-                f"argument {number}, element {index}: the gradient is {expected:.8g} by finite differences, "
-                f"and backward gave {computed[index]:.8g}"
-            )
+        if computed.shape != array.shape:
+            raise AssertionError(f"input {number}: a gradient of shape {computed.shape} for a value {array.shape}")
+        for entry in numpy.ndindex(array.shape):
+            expected = _difference(loss, array, entry, eps)
+            if not abs(computed[entry] - expected) <= tolerance * max(1.0, abs(expected)):
+                raise AssertionError(
+                    f"input {number}, entry {entry}: the gradient is {expected:.8g} by finite differences, "
+                    f"and backward gave {computed[entry]:.8g}"
+                )
+
+
+def _copied(x: Any) -> numpy.ndarray:
+    array = x.numpy() if isinstance(x, Tensor) else numpy.asarray(x)
+    return array.astype(numpy.float64 if array.dtype.kind == "f" else array.dtype)
+
+
+def _difference(loss: Callable[[], float], array: numpy.ndarray, entry: tuple[int, ...], eps: float) -> float:
+    """(L(x + eps e) − L(x − eps e)) / 2 eps for the entry e of an array that is put back afterwards."""
+    value = array[entry]
+    array[entry] = value + eps
+    above = loss()
+    array[entry] = value - eps
+    below = loss()
+    array[entry] = value
+    return (above - below) / (2 * eps)

@@ -117,10 +117,10 @@ def main(picture):
     some = np.linspace(-2, 2, 6).reshape(2, 3)
     for f, arrays in ((one_call, list(INPUTS.values())), (ag.linear, [some, some.T, some[:, 0]]), (ag.softmax, [some]),
                       (ag.layer_norm, [some, some[0], some[1]]), (ag.gelu, [some]), (ag.erf, [some])):  # fmt: skip
-        ag.gradcheck(f, arrays)
+        ag.gradcheck(f, *arrays)
         print(f"  {f.__name__:10} agrees")
     try:
-        ag.gradcheck(wrong_cube, [some])
+        ag.gradcheck(wrong_cube, some)
     except AssertionError as error:
         print(f"  wrong_cube is caught: {error}")
 

@@ -38,7 +38,7 @@ EACH_OPERATION = [parameter for parameter in EACH if parameter.values[0] in CASE
 @pytest.mark.parametrize(("name", "case"), EACH)
 def test_gradient(name, case, depth):
     with ag.use(depth):
-        ag.gradcheck(case.function, case.arrays)
+        ag.gradcheck(case.function, *case.arrays)
 
 
 @pytest.mark.parametrize(("name", "case"), EACH_OPERATION)
@@ -122,9 +122,9 @@ class TestGradcheckItself:
         """2x, with the gradient of 3x in the second element."""
         return ag.record(2 * x.data, (x,), lambda g: (g * np.array([2.0, 3.0]),))
 
-    def test_names_argument_element_and_both_values(self):
-        with pytest.raises(AssertionError, match=r"argument 1, element \(1,\).*by finite differences.*backward gave"):
-            ag.gradcheck(lambda a, b: a + self.wrong_double(b), [np.ones(2), np.ones(2)])
+    def test_names_input_entry_and_both_values(self):
+        with pytest.raises(AssertionError, match=r"input 1, entry \(1,\).*by finite differences.*backward gave"):
+            ag.gradcheck(lambda a, b: a + self.wrong_double(b), np.ones(2), np.ones(2))
 
     def test_a_plain_sum_would_be_blind(self):
         """Σ softmax = 1 whatever x is: only a random cotangent sees a gradient that is always 0."""
@@ -134,13 +134,23 @@ class TestGradcheckItself:
             return ag.record(y, (x,), lambda g: (g * 0,))
 
         with pytest.raises(AssertionError):
-            ag.gradcheck(constant, [np.array([1.0, 2.0])])
+            ag.gradcheck(constant, np.array([1.0, 2.0]))
 
-    def test_restores_its_arguments(self):
+    def test_whole_numbers_are_handed_over_as_they_are(self):
+        ag.gradcheck(ag.embedding, np.array([[1, 0, 1]]), np.ones((2, 3), dtype=np.float32))
+        ag.gradcheck(lambda x, k: x**k, 1.5, 3)
+        with pytest.raises(ValueError, match="no input with decimals"):
+            ag.gradcheck(ag.exp, [1, 2])
+
+    def test_needs_a_tensor(self):
+        with pytest.raises(TypeError, match="not ndarray"):
+            ag.gradcheck(lambda x: x.data, np.ones(2))
+
+    def test_restores_its_inputs(self):
         x = np.array([1.0, 2.0])
-        ag.gradcheck(ag.exp, [x])
+        ag.gradcheck(ag.exp, x)
         np.testing.assert_array_equal(x, [1.0, 2.0])
 
     def test_a_missing_gradient_is_noticed(self):
         with pytest.raises(AssertionError):
-            ag.gradcheck(lambda a, b: a + b.data, [np.ones(2), np.ones(2)])
+            ag.gradcheck(lambda a, b: a + b.data, np.ones(2), np.ones(2))

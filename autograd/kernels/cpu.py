@@ -185,7 +185,7 @@ def advice() -> str | None:
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # glibc's malloc.h
 KEEP = 1 << 30  # bytes: free memory up to this is kept instead of being given back and zeroed page by page
 KEEP_OLD = 1 << 25  # the most that older versions of glibc accept
-IDLE = "4"  # OpenBLAS's waiting threads sleep after 2**4 spins instead of competing with ours
+IDLE = "10"  # OpenBLAS's waiting threads sleep after 2**10 turns instead of competing with ours
 
 
 def configure() -> None:
