@@ -135,7 +135,7 @@ def gelu(x: Any, approximate: str = "tanh") -> Tensor:
     if is_composed():
         return composed.gelu(x, approximate)
     kernels = room(x.data)
-    y, saved = kernels.gelu(x.data, approximate)
+    y, saved = kernels.gelu(x.data, approximate, x.requires_grad)
     return record(y, (x,), lambda g: (kernels.gelu_backward(g, saved),))
 
 

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from autograd import Key
-from autograd.kernels import on_numpy, reference
-from autograd.kernels.cpu import BLOCK, WORTH_SHARING, for_tasks
+from autograd.kernels import cpu, on_numpy, reference
+from autograd.kernels.cpu import BLOCK
 from autograd.kernels.deposit import Deposit
 
 pytestmark = pytest.mark.core
@@ -172,11 +172,16 @@ class TestEqualsReference:
                     check("attention", [q, k, v, mask, normal((tq, tk), dtype, 4)], causal=causal, needs=needs)
 
 
+def for_tasks(n, task):
+    cpu.for_tasks(n, task, elements=cpu.WORTH_SHARING)
+
+
 class TestThreads:
     """Blocks are the same whatever the number of threads, so sums over them are the same bits."""
 
     @pytest.mark.parametrize("dtype", DTYPES)
-    def test_one_and_many_give_the_same_bits(self, set_cores, dtype):
+    def test_one_and_many_give_the_same_bits(self, set_cores, monkeypatch, dtype):
+        monkeypatch.setattr(cpu, "WORTH_SHARING", 1)
         results = []
         for cores in (1, 3):
             set_cores(cores)
@@ -187,7 +192,7 @@ class TestThreads:
     @staticmethod
     def everything(dtype):
         x, c = normal(SPLIT, dtype), SPLIT[1]
-        assert x.size > WORTH_SHARING
+        assert x.size > BLOCK  # or there would be nothing to share
         targets = np.random.default_rng(0).integers(c, size=len(x))
         calls = [("softmax", [x]), ("log_softmax", [x]), ("gelu", [x]), ("cross_entropy", [x, targets]),
                  ("layer_norm", [x, x[0], x[1]]), ("dropout", [x, 0.5, Key(3)]),

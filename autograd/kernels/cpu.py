@@ -18,8 +18,8 @@ from contextlib import contextmanager
 
 import numpy
 
-BLOCK = 1 << 16  # elements of a block: some 256 KB in float32, so that a chain of operations stays in cache
-WORTH_SHARING = 2 * BLOCK  # elements: handing work to another thread costs about 60 µs
+BLOCK = 3 << 15  # elements of a block: 384 KB in float32, so that a chain of operations stays in cache
+WORTH_SHARING = 1 << 20  # elements: waking another thread costs 60 to 90 µs, sharing the interpreter some more
 
 
 @functools.cache
@@ -51,12 +51,15 @@ def for_blocks(n: int, size: int, body: Callable[[int, int, int], None], element
     def block(number: int) -> None:
         body(number, number * size, min(n, (number + 1) * size))
 
-    for_tasks(blocks, block, worthwhile=(n if elements is None else elements) >= WORTH_SHARING)
+    for_tasks(blocks, block, n if elements is None else elements)
 
 
-def for_tasks(n: int, task: Callable[[int], None], worthwhile: bool = True) -> None:
-    """task(0) … task(n − 1), each once, on every core; inside, matrix products run on one thread each."""
-    workers = min(cores(), n) if worthwhile else 1
+def for_tasks(n: int, task: Callable[[int], None], elements: int) -> None:
+    """task(0) … task(n − 1), each once, on every core where so many elements are worth it.
+
+    Inside, matrix products run on one thread each.
+    """
+    workers = min(cores(), n) if elements >= WORTH_SHARING else 1
     if workers <= 1 or _inside.active:
         for number in range(n):
             task(number)
@@ -185,7 +188,7 @@ def advice() -> str | None:
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # glibc's malloc.h
 KEEP = 1 << 30  # bytes: free memory up to this is kept instead of being given back and zeroed page by page
 KEEP_OLD = 1 << 25  # the most that older versions of glibc accept
-IDLE = "10"  # OpenBLAS's waiting threads sleep after 2**10 turns instead of competing with ours
+IDLE = "20"  # OpenBLAS's waiting threads sleep after 2**20 clock ticks: ready for a product that comes soon
 
 
 def configure() -> None:

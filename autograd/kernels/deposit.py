@@ -122,12 +122,13 @@ class GradientSum:
         elif self.total is None:
             self.ours = isinstance(cotangent, Deposit)
             self.total = cotangent.array() if self.ours else cotangent
-        else:
+        elif isinstance(cotangent, Deposit):
             self._own()
-            if isinstance(cotangent, Deposit):
-                cotangent.add_to(self.total)
-            else:
-                self.total += cotangent
+            cotangent.add_to(self.total)
+        elif self.ours:
+            self.total += cotangent
+        else:
+            self.total, self.ours = self.total + cotangent, True
 
     def value(self) -> Array:
         if self.total is None:

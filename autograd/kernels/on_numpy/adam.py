@@ -22,27 +22,28 @@ def adam_step(
     weight_decay: float,
     scale: float = 1.0,
 ) -> None:
-    """The corrections are folded into two factors: m̂/(√v̂ + eps) = (m/c₁) / (√v/√c₂ + eps), cᵢ = 1 − βᵢᵗ."""
+    """Constants that multiply or divide everything are folded into as few passes as possible.
+
+    With cᵢ = 1 − βᵢᵗ: m̂/(√v̂ + eps) = √c₂/c₁ · m/(√v + eps √c₂).
+    """
     arrays = parameter, gradient, m, v
     if not all(x.flags.c_contiguous for x in arrays):  # flattened, it would be a copy that is updated
         return reference(*arrays, step, lr, beta1, beta2, eps, weight_decay, scale)
     parameter, gradient, m, v = (x.reshape(-1) for x in arrays)
-    rate = lr / (1 - beta1**step)
-    root = 1 / (1 - beta2**step) ** 0.5
+    root = (1 - beta2**step) ** 0.5
+    rate = lr * root / (1 - beta1**step)
 
     def block(_: int, i: int, j: int) -> None:
-        p, m_, v_ = parameter[i:j], m[i:j], v[i:j]
-        g = gradient[i:j] * scale
+        p, g, m_, v_ = parameter[i:j], gradient[i:j], m[i:j], v[i:j]
+        t = g * (scale * (1 - beta1))
         m_ *= beta1
-        v_ *= beta2
-        t = g * (1 - beta1)
         m_ += t
-        np.multiply(g, g, out=t)
-        t *= 1 - beta2
+        np.multiply(g, scale * (1 - beta2) ** 0.5, out=t)
+        t *= t
+        v_ *= beta2
         v_ += t
         np.sqrt(v_, out=t)
-        t *= root
-        t += eps
+        t += eps * root
         np.divide(m_, t, out=t)
         t *= rate
         if weight_decay:

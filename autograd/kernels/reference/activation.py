@@ -12,11 +12,12 @@ SQRT_2_OVER_PI = math.sqrt(2 / math.pi)
 CUBIC = 0.044715  # fitted by Hendrycks & Gimpel 2016, section 2, so that the tanh form follows the exact one
 
 
-def gelu(x: Array, approximate: str = "tanh") -> tuple[Array, Any]:
+def gelu(x: Array, approximate: str = "tanh", needs: bool = True) -> tuple[Array, Any]:
     """x times the probability that a standard normal variable is below x: a smooth gate.
 
     "none" is the definition, x Φ(x) with Φ(x) = (1 + erf(x/√2)) / 2.
     "tanh" is GPT-2's form, x (1 + tanh(√(2/π) (x + 0.044715 x³))) / 2.
+    needs: whether a gradient will be asked for.
 
     Formula: gelu(x) = x (1 + tanh(√(2/π) (x + 0.044715 x³))) / 2
     Paper: Hendrycks & Gimpel 2016, "Gaussian error linear units", section 2
