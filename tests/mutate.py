@@ -73,6 +73,9 @@ def status_with(root: Path, mutant: Mutant) -> int:
 
 def main() -> int:
     chosen = [m for m in MUTANTS if not sys.argv[1:] or sys.argv[1] in f"{m.file} {m.old} {m.new}"]
+    if not chosen:
+        print(f"no mistake in mutants.py mentions {sys.argv[1]!r}", file=sys.stderr)
+        return 2
     with tempfile.TemporaryDirectory() as directory:
         root = Path(directory)
         copy_repository(root)

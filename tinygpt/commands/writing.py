@@ -10,6 +10,8 @@ from ..errors import BadInput
 from ..generate import Rule, chain, generate, temperature, top_k
 from ..text.tokenizer import BaseTokenizer, StreamDecoder
 
+COOL = 0.6  # a small model spells better below its own temperature
+
 
 def write_sample(
     model: Any,
@@ -24,7 +26,7 @@ def write_sample(
 
     An empty prompt begins a document. Raises BadInput, before anything is printed, for a prompt that cannot be read.
     """
-    rule = rule or chain(temperature(0.8), top_k(50))
+    rule = rule or chain(temperature(COOL), top_k(50))
     stop = () if tokenizer.end_of_text is None else (tokenizer.end_of_text,)
     ids = tokenizer.encode(prompt) or _beginning(tokenizer)
     decoder = StreamDecoder(tokenizer)
