@@ -19,7 +19,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if hasattr(sys.stdout, "reconfigure"):
         sys.stdout.reconfigure(errors="replace")  # a terminal that lacks a character shows "?" instead of an error
     try:
-        options = _parser().parse_args(arguments)
+        options = parser().parse_args(arguments)
         options.run_command(options)
     except BadInput as error:
         print(f"tinygpt: {error}", file=sys.stderr)
@@ -43,13 +43,14 @@ class _Parser(argparse.ArgumentParser):
         raise BadInput(f"{message} (see {self.prog} --help)")
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = _Parser(prog="tinygpt", description="A large language model from first principles, in pure NumPy.")
-    commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
+def parser() -> argparse.ArgumentParser:
+    """Every command and option of `tinygpt`."""
+    whole = _Parser(prog="tinygpt", description="A large language model from first principles, in pure NumPy.")
+    commands = whole.add_subparsers(title="commands", required=True, metavar="COMMAND")
     _add_train(commands)
     _add_generate(commands)
     _add_eval(commands)
-    return parser
+    return whole
 
 
 def _add_train(commands: Any) -> None:

@@ -50,7 +50,7 @@ def adam_step(
             p *= 1 - lr * weight_decay
         p -= t
 
-    for_blocks(parameter.size, BLOCK // 2, block)
+    for_blocks(parameter.size, BLOCK, block)
 
 
 def squared_norm(x: Array) -> float:
