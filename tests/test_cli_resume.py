@@ -125,7 +125,7 @@ def test_a_corpus_may_move_while_a_run_rests(command, run_copy, data, tmp_path):
         (["--n-embd", "16"], ["--n-embd 16", "it was 8"]),
         (["--tokenizer", "bpe"], ["--tokenizer bpe", "it was char"]),
         (["--seed", "1"], ["--seed 1"]),
-        (["--no-bias"], ["bias"]),
+        (["--bias"], ["bias"]),
         (["--overwrite"], ["choose one"]),
         (["--learning-rate", "-1"], ["--learning-rate", "above 0"]),
         (["--device", "tpu"], ["tpu"]),

@@ -35,9 +35,9 @@ def our_files(*left_out):
     return {"tinygpt": ROOT / "tinygpt", **ours}
 
 
-def try_import(directory, *sites, code="import tinygpt; print('fine')"):
+def try_import(directory, *sites, code="import tinygpt; print('fine')", flags=()):
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(map(str, sites)), "PYTHONDONTWRITEBYTECODE": "1"}
-    command = [sys.executable, "-c", code]
+    command = [sys.executable, *flags, "-c", code]
     return subprocess.run(command, cwd=directory, env=environment, capture_output=True, text=True)
 
 
@@ -89,7 +89,8 @@ def test_theirs_removed_again_and_our_init_with_it(tmp_path):
 
 
 def test_ours_gone_altogether(tmp_path):
-    assert_refused(try_import(tmp_path, site(tmp_path, "lone", {"tinygpt": ROOT / "tinygpt"})))
+    lone = site(tmp_path, "lone", {"tinygpt": ROOT / "tinygpt"})
+    assert_refused(try_import(tmp_path, lone, flags=["-S"]))  # without what is installed: ours may be
 
 
 @pytest.mark.parametrize("content", ["raise SystemExit('theirs was run')\n", "", "def broken(:\n"])
