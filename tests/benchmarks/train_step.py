@@ -60,10 +60,7 @@ def main() -> int:
     options = parse_arguments()
     variants = ["eager", "tuned"] * (options.peer == "torch") + ["compiled"] * options.compile
     if variants and importlib.util.find_spec("torch") is None:
-        refuse(
-            "the peer needs PyTorch, which is not installed: pip install 'tinygpt[peers]' "
-            "(for a build without GPU support add --extra-index-url https://download.pytorch.org/whl/cpu)"
-        )
+        refuse("the peer needs PyTorch, which is not installed: pip install 'tinygpt[peers]'")
     try:
         result = measure(options.config, variants, options.rounds)
     except ChildFailed as failure:
