@@ -18,7 +18,7 @@ import numpy as np
 from ...device import Array, Key
 from ..cpu import BLOCK, for_tasks
 
-QUERIES = 128  # of a block: with 256 keys its scores are 128 KB in float32
+QUERIES = 64  # of a block: with 256 keys its scores are 64 KB in float32
 
 SAFE = 1e20  # a row's sum of exponentials within 1/SAFE … SAFE has lost nothing, even in float32 (1e±38)
 
