@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from autograd import Key, Tensor, no_grad
+from autograd import Key, Tensor, no_grad, use
 from tinygpt.model import GPT, GPTConfig
 from tinygpt.text.batches import IGNORE, Batch, meeting_windows, random_windows
 from tinygpt.train import AdamW, causal_lm_loss, evaluate, train
@@ -60,6 +60,19 @@ def test_the_loss_is_a_sum_over_the_targets_that_count():
     total, count = causal_lm_loss(model, Batch(batch.inputs, targets))
     assert count == 3 * 8 - 5
     assert total.item() == pytest.approx(brute_force_nats(model, batch.inputs, targets), rel=1e-5)
+
+
+@pytest.mark.parametrize(("dtype", "tolerance"), [("float32", 1e-3), ("float64", 1e-9)])
+def test_two_hundred_steps_at_speed_are_those_of_the_reference(dtype, tolerance):
+    losses = []
+    for depth in ("fast", "reference"):
+        model = gpt(dropout=0.1)
+        for p in model.parameters():
+            p.data = p.data.astype(dtype)
+        with use(depth):
+            losses.append([step.loss for step in run(model, drawn, 200)])
+    np.testing.assert_allclose(*losses, rtol=tolerance)
+    assert sum(losses[0][-20:]) < sum(losses[0][:20])
 
 
 def test_a_step_reports_the_mean_before_its_update():

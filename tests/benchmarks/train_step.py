@@ -1,6 +1,6 @@
 """One training step (forward, backward, clip at 1.0, AdamW) in float32: its time and memory, ours and PyTorch's.
 
-    python tests/benchmarks/train_step.py --config nano|baby|gpt2-small [--peer torch] [--compile] [--json]
+    python tests/benchmarks/train_step.py --config nano|baby|gpt2-small|all [--peer torch] [--compile] [--json]
 
 PyTorch stands there twice: as its users write a GPT (eager), and with the linear layers through oneDNN (tuned),
 which on many processors is the faster half of what it carries; --compile adds torch.compile. Before anything is
@@ -61,23 +61,26 @@ def main() -> int:
     variants = ["eager", "tuned"] * (options.peer == "torch") + ["compiled"] * options.compile
     if variants and importlib.util.find_spec("torch") is None:
         refuse("the peer needs PyTorch, which is not installed: pip install 'tinygpt[peers]'")
-    try:
-        result = measure(options.config, variants, options.rounds)
-    except ChildFailed as failure:
-        print(failure, file=sys.stderr)
-        return 1
-    show(result)
+    results = {}
+    for name in CONFIGURATIONS if options.config == "all" else [options.config]:
+        try:
+            results[name] = measure(name, variants, options.rounds)
+        except ChildFailed as failure:
+            print(failure, file=sys.stderr)
+            return 1
+        show(name, results[name])
     if options.json:
-        print_json(summary(options.config, result))
+        for name, result in results.items():
+            print_json(summary(name, result))
     return 0
 
 
 def parse_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description="time one training step, and PyTorch's beside it")
-    parser.add_argument("--config", choices=CONFIGURATIONS, required=True)
+    parser.add_argument("--config", choices=[*CONFIGURATIONS, "all"], required=True)
     parser.add_argument("--peer", choices=["torch"], help="measure PyTorch too, eager and tuned")
     parser.add_argument("--compile", action="store_true", help="with --peer torch: torch.compile as well")
-    parser.add_argument("--json", action="store_true", help="end with one line of JSON")
+    parser.add_argument("--json", action="store_true", help="end with one line of JSON for each network")
     parser.add_argument("--rounds", type=int, default=6, help="turns that each side gets (default 6)")
     options = parser.parse_args()
     if options.rounds < 1:
@@ -181,20 +184,23 @@ def summary(name: str, result: Measurement) -> dict[str, object]:
     return line | {"versions": result.versions}
 
 
-def show(result: Measurement) -> None:
+def show(name: str, result: Measurement) -> None:
     """A table for people: processor, kernel and versions above, one row a side."""
+    config = result.config
     versions = ", ".join(f"{name} {number}" for name, number in result.versions.items())
     print(f"{processor_name()}, {result.threads} threads; {versions}")
     print(f"{result.blas['library']}, kernel {result.blas['kernel']}: "
           f"{result.matrix_gflops} GFLOP/s in the best product")  # fmt: skip
-    print(f"{result.config}, {result.parameters:,} parameters without positions")
+    print(f"{name}: {config.n_layer} layers, {config.n_head} heads, {config.n_embd} wide, context {config.block_size}, "
+          f"batch {config.batch_size}; {result.parameters:,} parameters without positions")  # fmt: skip
     ours = median(result.times["tinygpt"])
     rows: list[Sequence[object]] = [("", "ms a step", "fastest", "tokens/s", "ours/its", "mfu", "peak MiB")]
     for side, times in result.times.items():
-        name, ms = side if side == "tinygpt" else f"PyTorch {side}", median(times)
-        rate, fastest = round(result.config.tokens / ms * 1e3), median([min(times)])
-        rows.append((name, ms, fastest, rate, ratio(ours, ms), utilisation(result, ms), result.rss_mb[side]))
+        title, ms = side if side == "tinygpt" else f"PyTorch {side}", median(times)
+        rate, fastest = round(config.tokens / ms * 1e3), median([min(times)])
+        rows.append((title, ms, fastest, rate, ratio(ours, ms), utilisation(result, ms), result.rss_mb[side]))
     print_table(rows)
+    print()
 
 
 if __name__ == "__main__":

@@ -1,6 +1,40 @@
 """The kernels at the processor's speed: the names of `reference`, the same numbers to rounding.
 
-Names that the reference serves well enough are taken from there.
+Why is the plain formula slow? A training step of a GPT is nine parts matrix products, which NumPy hands to a library
+that leaves nothing to gain, and one part everything else; but written plainly the rest takes as long as the products.
+GELU as it stands in a paper, over an activation of (4096, 1536):
+
+    0.5*x*(1 + np.tanh(0.79788456*(x + 0.044715*x**3)))            332 ms
+    with x*x*x (`**` calls the C library's pow for each element)     26
+    in blocks that stay in the cache, in place                        8
+
+and its gradient takes 53 ms by the formula in `reference`, 3.5 here. (These figures and those below: two cores of an
+Intel Xeon, float32.) Five habits make the difference.
+
+Blocks. An operation on a large array reads it from memory and writes it back, and memory is ten times slower than
+arithmetic. A chain of ten operations over 100,000 elements at a time (`BLOCK` in ../cpu.py) does so once: the block
+stays in the core's cache meanwhile. Outputs are given (`out=`), so that no block is allocated in between.
+
+Memory that is kept. The allocator returns large arrays to the system, which zeroes each new one page by page: the
+plain GELU drops from 26 to 20 ms when it does not (`configure` in ../cpu.py).
+
+Every core. NumPy lets go of Python's lock while it computes, so a thread for each core takes block after block. But
+waking a thread costs some 70 µs and each call holds the lock for a moment, for which the other thread may have to
+wait: the two together do GELU in 12 ms where one takes 18. Below a million elements (`WORTH_SHARING`) one thread is
+as fast. Sums over blocks are kept apart and added in order, so that the bits do not depend on the number of threads.
+
+What is not computed. The forward leaves what the backward needs while it is in the cache: GELU its slope, attention one
+number a query in place of all weights (attention.py), cross entropy no probabilities. A softmax does without its
+maximum where no row overflows. Attention takes 19 ms in place of 47, layer normalization's gradient 4.4 in place of 7.
+A gradient that is not needed is not computed.
+
+Gradients where they belong. A weight's gradient is a product written straight into its buffer (../deposit.py), and an
+embedding's rows are added to the table's own: a dense gradient for 50,257 rows would take 19 ms where this takes 2.
+
+Adam is one pass over flat buffers: 18 ms for 10.6 million parameters in place of 118.
+
+Names that the reference serves well enough are taken from there. Where the time of a whole step goes, and how far each
+kernel is from its floor: tests/benchmarks/where.py.
 """
 
 from ..reference import erf, erf_backward

@@ -176,7 +176,7 @@ class _Job:
             for i in range(0, b, batches)
             for n in range(0, g, heads)
         ]
-        for_tasks(len(places), lambda n: task(places[n]), elements=0 if alone else b * g * scores)
+        for_tasks(len(places), lambda n: task(places[n]), elements=0 if alone else b * g * r * tq * tk)
 
     def exponentials(self, at: Place, i: int, j: int, keys: Array) -> tuple[Array, Array, Array]:
         """exp(S − m), its sums (…, j − i, 1) and log Σ exp S (…, j − i): m may be any number of a row's own.
