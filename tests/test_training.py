@@ -62,7 +62,7 @@ def test_the_loss_is_a_sum_over_the_targets_that_count():
     assert total.item() == pytest.approx(brute_force_nats(model, batch.inputs, targets), rel=1e-5)
 
 
-@pytest.mark.parametrize(("dtype", "tolerance"), [("float32", 1e-3), ("float64", 1e-9)])
+@pytest.mark.parametrize(("dtype", "tolerance"), [("float32", 1e-4), ("float64", 1e-12)])
 def test_two_hundred_steps_at_speed_are_those_of_the_reference(dtype, tolerance):
     losses = []
     for depth in ("fast", "reference"):
@@ -70,7 +70,8 @@ def test_two_hundred_steps_at_speed_are_those_of_the_reference(dtype, tolerance)
         for p in model.parameters():
             p.data = p.data.astype(dtype)
         with use(depth):
-            losses.append([step.loss for step in run(model, drawn, 200)])
+            steps = train(model, causal_lm_loss, drawn, AdamW(model.parameters()), 200, 1e-3)
+            losses.append([step.loss for step in steps])
     np.testing.assert_allclose(*losses, rtol=tolerance)
     assert sum(losses[0][-20:]) < sum(losses[0][:20])
 
