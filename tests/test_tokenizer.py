@@ -4,6 +4,7 @@ import csv
 import json
 import random
 from pathlib import Path
+from unittest import mock
 
 import numpy as np
 import pytest
@@ -11,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tinygpt.errors import BadInput
-from tinygpt.text.tokenizer import CharTokenizer, StreamDecoder, Tokenizer, load_tokenizer, plain
+from tinygpt.text.tokenizer import CharTokenizer, StreamDecoder, Tokenizer, load_tokenizer, plain, training
 from tinygpt.text.tokenizer.pretokens import GPT2_PATTERN, compile_pattern
 
 pytestmark = pytest.mark.core
@@ -55,10 +56,12 @@ class TestIdentity:
 
 
 class TestPlainAndFastAgree:
-    @settings(max_examples=40, deadline=None)
-    @given(st.lists(st.text("ab c'\n1é", max_size=40), max_size=4))
-    def test_merges(self, texts):
-        fast = Tokenizer.train(texts, 256 + 30, special_tokens=(), min_frequency=1)
+    @settings(max_examples=60, deadline=None)
+    @given(st.lists(st.text("ab c'\n1é", max_size=40), max_size=4), st.sampled_from([1, 3, training.MANY]))
+    def test_merges(self, texts, many):
+        """One place after another, all places at once, or some pairs so and some so."""
+        with mock.patch.object(training, "MANY", many):
+            fast = Tokenizer.train(texts, 256 + 30, special_tokens=(), min_frequency=1)
         assert fast.merges == plain.train_plain(texts, 30)
 
     def test_merges_and_encoding_of_real_text(self):
