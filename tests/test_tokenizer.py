@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tinygpt.errors import BadInput
-from tinygpt.text.tokenizer import CharTokenizer, StreamDecoder, Tokenizer, load_tokenizer, plain, training
+from tinygpt.text.tokenizer import CharTokenizer, StreamDecoder, Tokenizer, linked, load_tokenizer, merging, plain
 from tinygpt.text.tokenizer.pretokens import GPT2_PATTERN, compile_pattern
 
 pytestmark = pytest.mark.core
@@ -57,10 +57,10 @@ class TestIdentity:
 
 class TestPlainAndFastAgree:
     @settings(max_examples=60, deadline=None)
-    @given(st.lists(st.text("ab c'\n1é", max_size=40), max_size=4), st.sampled_from([1, 3, training.MANY]))
+    @given(st.lists(st.text("ab c'\n1é", max_size=40), max_size=4), st.sampled_from([1, 3, linked.MANY]))
     def test_merges(self, texts, many):
         """One place after another, all places at once, or some pairs so and some so."""
-        with mock.patch.object(training, "MANY", many):
+        with mock.patch.object(linked, "MANY", many):
             fast = Tokenizer.train(texts, 256 + 30, special_tokens=(), min_frequency=1)
         assert fast.merges == plain.train_plain(texts, 30)
 
@@ -71,12 +71,27 @@ class TestPlainAndFastAgree:
         for text in (TEXT, "unseen words, then the foxes' déjeuner\n\n"):
             assert [fast.token_bytes(each) for each in fast.encode(text)] == plain.encode_plain(text, merges)
 
-    @settings(max_examples=60, deadline=None)
-    @given(st.text("abc", min_size=1, max_size=80))
-    def test_encodings_of_runs(self, word):
+    @settings(max_examples=100, deadline=None)
+    @given(st.text("abc", min_size=1, max_size=80), st.sampled_from([0, merging.LONG]))
+    def test_encodings_of_runs(self, word, long):
         trained = Tokenizer.train(["aabcabcaaab" * 9, "abababccc"], 290, special_tokens=(), min_frequency=1)
-        tokens = [trained.token_bytes(each) for each in trained.encode(word)]
+        with mock.patch.object(merging, "LONG", long):
+            tokens = [trained.token_bytes(each) for each in trained.encode(word)]
         assert tokens == plain.encode_plain(word, trained.merges)
+
+    @settings(max_examples=100, deadline=None)
+    @given(st.lists(st.tuples(st.integers(0, 9), st.integers(0, 9)), max_size=12))
+    def test_whole_tokens_are_those_that_encode_as_themselves(self, choices):
+        """Any vocabulary, not only one that was learned: (b, c) may come before (a, b), and abc be out of reach."""
+        tokens, merges = [b"a", b"b", b"c"], []
+        for left, right in ((tokens[i % len(tokens)], tokens[j % len(tokens)]) for i, j in choices):
+            if left + right not in tokens:
+                merges.append((left, right))
+                tokens.append(left + right)
+        tokenizer = Tokenizer(merges, ())
+        for token in tokens:
+            alone = plain.encode_plain(token.decode(), merges) == [token]
+            assert (token in tokenizer._whole_ids) == alone
 
     def test_ties_go_to_the_greater_pair_whatever_the_order(self):
         words = [f" {a}{b}" for a in "abcdé" for b in "vwxyz"]

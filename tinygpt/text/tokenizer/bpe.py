@@ -7,7 +7,7 @@ from typing import Any, Self
 from tinygpt.errors import BadInput
 from tinygpt.text.tokenizer.base import END_OF_TEXT, BaseTokenizer, checked_names, checked_texts
 from tinygpt.text.tokenizer.files import bytes_to_field, field_to_bytes, list_field, string_field
-from tinygpt.text.tokenizer.merging import merge_piece
+from tinygpt.text.tokenizer.merging import merge_piece, whole_tokens
 from tinygpt.text.tokenizer.pretokens import GPT2_PATTERN, compile_pattern, text_to_bytes
 from tinygpt.text.tokenizer.training import count_pieces, learn_merges
 
@@ -48,6 +48,8 @@ class Tokenizer(BaseTokenizer):
         self.byte_order = bytes(byte_order)
         tokens = [bytes([byte]) for byte in byte_order]
         self._merged = _number_merges(tokens, self.merges)
+        whole = whole_tokens(self._merged, len(byte_order))
+        self._whole_ids = {token: number for number, token in enumerate(tokens) if number in whole}
         self._byte_ids = [byte_order.index(byte) for byte in range(256)]
         self._find_pieces = compile_pattern(pattern).findall
         self._piece_ids = _PieceIds(self)
@@ -120,6 +122,8 @@ class Tokenizer(BaseTokenizer):
         return chain.from_iterable(map(self._piece_ids.__getitem__, self._find_pieces(text)))
 
     def _merge_bytes(self, piece: bytes) -> list[int]:
+        if (whole := self._whole_ids.get(piece)) is not None:
+            return [whole]
         byte_ids = self._byte_ids
         return merge_piece([byte_ids[byte] for byte in piece], self._merged)
 

@@ -1,15 +1,20 @@
 """Applying merges to one piece: the pair learned first goes first, and of equal pairs the leftmost.
 
-A linked list of tokens and a heap of the merges that are possible take O(length · log length), so a piece
-without end costs no more a byte than a word does. Looking at all pairs again after each merge, as the plain algorithm
-does, is slower from four bytes on (measured on the words of a novel).
+Most pieces are a token of the vocabulary as they stand, and need only be looked up: `whole_tokens` says for which
+tokens that gives what the merges would. Of the others, short ones go through a heap of the merges that are possible,
+and long ones through a row in which all places of a pair are merged together; so a piece without end costs no more a
+byte than a word does. Looking at all pairs again after each merge, as the plain algorithm does, is slower than the
+heap from four bytes on (measured on the words of a novel).
 """
 
 import heapq
 from collections.abc import Mapping
 from itertools import pairwise
 
-IdPair = tuple[int, int]
+from tinygpt.text.tokenizer.linked import IdPair, Row
+
+LONG = 1000
+"""Bytes from which on a piece goes through a row."""
 
 _DEAD = -1
 """Where a token has been merged into the one before it, and after the last."""
@@ -20,8 +25,12 @@ def merge_piece(ids: list[int], merged: Mapping[IdPair, int]) -> list[int]:
 
     `merged` maps a pair of ids to the id of their merge. Ids grow in the order learned, so the smallest is the
     merge to do next; a merge's own id is greater than its parts', so what a merge makes possible comes later.
-    An entry of the heap is stale, and skipped, when its place no longer holds the pair it was made for.
     """
+    return _merge_short(ids, merged) if len(ids) < LONG else _merge_long(ids, merged)
+
+
+def _merge_short(ids: list[int], merged: Mapping[IdPair, int]) -> list[int]:
+    """An entry of the heap is stale, and skipped, when its place no longer holds the pair it was made for."""
     token = [*ids, _DEAD]
     following = list(range(1, len(ids) + 2))
     previous = list(range(-1, len(ids)))
@@ -41,3 +50,49 @@ def merge_piece(ids: list[int], merged: Mapping[IdPair, int]) -> list[int]:
         if (candidate := merged.get((new, token[after]))) is not None:
             heapq.heappush(heap, (candidate, place))
     return [each for each in token if each != _DEAD]
+
+
+def _merge_long(ids: list[int], merged: Mapping[IdPair, int]) -> list[int]:
+    """A pair arises when the later of its two tokens is made, all its places at once: so it is in the heap once."""
+    row = Row([ids], [1])
+    heap = [(merged[pair], pair) for pair in row.counts if pair in merged]
+    heapq.heapify(heap)
+    while heap:
+        new, pair = heapq.heappop(heap)
+        for arisen in row.merge(pair, new):
+            if (candidate := merged.get(arisen)) is not None:
+                heapq.heappush(heap, (candidate, arisen))
+    return row.tokens[row.tokens >= 0].tolist()
+
+
+def whole_tokens(merged: Mapping[IdPair, int], n_single: int) -> set[int]:
+    """The tokens whose bytes, encoded, give that token: in nearly every vocabulary, all.
+
+    A token made of left and right is whole when both are, and when nothing merges across the boundary between them
+    before they merge with each other. Ids 0 … n_single − 1 are single bytes.
+    """
+    parts = {new: pair for pair, new in merged.items()}
+    whole = set(range(n_single))
+    for new, (left, right) in sorted(parts.items()):
+        if left in whole and right in whole and not _crossed(left, right, new, merged, parts):
+            whole.add(new)
+    return whole
+
+
+def _crossed(left: int, right: int, new: int, merged: Mapping[IdPair, int], parts: Mapping[int, IdPair]) -> bool:
+    """Whether some merge joins what lies on the two sides of the boundary, while both parts are being made.
+
+    Back in time from the merge of left and right, the tokens at the boundary are their last and first parts, the
+    parts of these, and so on. Each pair of them that existed together must have no merge learned before one of the
+    two became part of a greater token; at the same moment (aaa) the left place goes first.
+    """
+    left_until = right_until = new
+    while left in parts or right in parts:
+        if left > right:
+            left_until, left = left, parts[left][1]
+        else:
+            right_until, right = right, parts[right][0]
+        between = merged.get((left, right))
+        if between is not None and between < left_until and between <= right_until:
+            return True
+    return False

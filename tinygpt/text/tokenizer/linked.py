@@ -1,0 +1,134 @@
+"""Tokens in one long row of places, as a doubly linked list in which all places of a pair are merged together.
+
+Each piece stands between walls. Training (training.py) chooses the pair that is most frequent, encoding a long piece
+(merging.py) the one that was learned first; what a merge does to the row is the same.
+"""
+
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from itertools import chain
+
+import numpy as np
+
+_WALL, _DEAD = -1, -2
+"""Between pieces; and where a place has been merged into the one before it."""
+
+MANY = 60
+"""Places from which on it pays to merge all of them at once with NumPy; one at a time costs some 2 µs each."""
+
+BASE = 1 << 32
+"""Beyond every id: a pair of ids as one number is left · BASE + right."""
+
+IdPair = tuple[int, int]
+Changes = tuple[list[tuple[IdPair, int]], list[tuple[IdPair, int, list[int]]]]  # counts that fall; that rise, and where
+
+
+class Row:
+    """The pieces as linked tokens, with the count and the places of every pair of neighbours.
+
+    `token`, `next`, `previous` and `weight` are read one place at a time through arrays, which is quick in Python, and
+    many places at once through NumPy's views of the same memory.
+    """
+
+    def __init__(self, pieces: Collection[Sequence[int]], counts: Iterable[int]) -> None:
+        """Pieces are rows of ids (bytes are such, too), each of at least one; counts say how often each occurs."""
+        lengths = np.array([len(piece) for piece in pieces], dtype=np.int64)
+        n = int(lengths.sum()) + len(lengths) + 1
+        inside = np.ones(n, dtype=bool)
+        inside[np.concatenate([[0], np.cumsum(lengths + 1)])] = False
+        self.tokens, self.weights = np.full(n, _WALL, dtype=np.int64), np.zeros(n, dtype=np.int64)
+        self.tokens[inside] = np.fromiter(chain.from_iterable(pieces), dtype=np.int64)
+        self.weights[inside] = np.repeat(np.fromiter(counts, dtype=np.int64), lengths)
+        self.nexts, self.previouses = np.arange(1, n + 1), np.arange(-1, n - 1)
+        self.token, self.weight = memoryview(self.tokens), memoryview(self.weights)
+        self.next, self.previous = memoryview(self.nexts), memoryview(self.previouses)
+        self.counts: dict[IdPair, int] = defaultdict(int)
+        self.places: dict[IdPair, list[int]] = defaultdict(list)
+        left = np.flatnonzero(inside[:-1] & inside[1:])
+        codes = self.tokens[left] * BASE + self.tokens[left + 1]
+        for code, weight, places in _grouped(codes, self.weights[left], left):
+            self.counts[divmod(code, BASE)], self.places[divmod(code, BASE)] = weight, places
+
+    def merge(self, pair: IdPair, new: int) -> set[IdPair]:
+        """Make the pair one token wherever it stands, from the left; the pairs that arose by it."""
+        places = self.places.pop(pair)
+        changes = self._merge_many if len(places) >= MANY else self._merge_few
+        gone, come = changes(pair, new, places)
+        for neighbours, weight in gone:
+            self.counts[neighbours] -= weight
+        for neighbours, weight, found in come:
+            self.counts[neighbours] += weight
+            self.places[neighbours] += found
+        del self.counts[pair]
+        return {neighbours for neighbours, _, _ in come}
+
+    def _merge_few(self, pair: IdPair, new: int, places: list[int]) -> Changes:
+        """One place after another."""
+        token, following, previous = self.token, self.next, self.previous
+        first, second = pair
+        to_the_left: dict[int, list[int]] = defaultdict(lambda: [0])  # neighbour → its weight, then where it stands
+        to_the_right: dict[int, list[int]] = defaultdict(lambda: [0])
+        for place in sorted(places):
+            partner = following[place]
+            if token[place] != first or token[partner] != second:
+                continue
+            weight = self.weight[place]
+            before, after = previous[place], following[partner]
+            if (neighbour := token[before]) != _WALL:
+                found = to_the_left[neighbour]
+                found[0] += weight
+                found.append(before)
+            if (neighbour := token[after]) != _WALL:
+                found = to_the_right[neighbour]
+                found[0] += weight
+                found.append(place)
+            token[place], token[partner] = new, _DEAD
+            following[place], previous[after] = after, place
+        gone = [((n, first), found[0]) for n, found in to_the_left.items()]
+        gone += [((second, n), found[0]) for n, found in to_the_right.items()]
+        come = [((n, new), found[0], found[1:]) for n, found in to_the_left.items()]
+        come += [((new, n), found[0], found[1:]) for n, found in to_the_right.items()]
+        return gone, come
+
+    def _merge_many(self, pair: IdPair, new: int, places: list[int]) -> Changes:
+        """All places at once. Where merged pairs follow each other (abab), the gap between them counts once."""
+        token, following, previous = self.tokens, self.nexts, self.previouses
+        first, second = pair
+        place = np.sort(np.array(places, dtype=np.int64), kind="stable")  # quick where they are nearly in order
+        place = place[(token[place] == first) & (token[following[place]] == second)]
+        if first == second:
+            place = _every_other(place, following[place])
+        partner = following[place]
+        before, after, weight = previous[place], following[partner], self.weights[place]
+        right_before = token[after]
+        token[place], token[partner] = new, _DEAD
+        following[place], previous[after] = after, place
+        left, right = token[before], token[after]
+        alone, inner = left >= 0, right >= 0  # a left neighbour that was just merged is dead: it has counted the gap
+        to_the_left = list(_grouped(left[alone], weight[alone], before[alone]))
+        gone = [((n, first), w) for n, w, _ in to_the_left]
+        gone += [((second, n), w) for n, w, _ in _grouped(right_before[inner], weight[inner], place[inner])]
+        come = [((n, new), w, found) for n, w, found in to_the_left]
+        come += [((new, n), w, found) for n, w, found in _grouped(right[inner], weight[inner], place[inner])]
+        return gone, come
+
+
+def _every_other(place: np.ndarray, partner: np.ndarray) -> np.ndarray:
+    """Of places that overlap (aaa holds aa twice) the first, the third, … of each run."""
+    begins = np.ones(len(place), dtype=bool)
+    begins[1:] = place[1:] != partner[:-1]
+    number = np.arange(len(place))
+    return place[(number - np.maximum.accumulate(np.where(begins, number, 0))) % 2 == 0]
+
+
+def _grouped(key: np.ndarray, weight: np.ndarray, place: np.ndarray) -> Iterator[tuple[int, int, list[int]]]:
+    """(key, sum of its weights, its places) for each different key."""
+    if not len(key):
+        return
+    order = np.argsort(key, kind="stable")
+    key, place = key[order], place[order]
+    starts = np.flatnonzero(np.concatenate([[True], key[1:] != key[:-1]]))
+    sums = np.add.reduceat(weight[order], starts).tolist()
+    ends = [*starts[1:].tolist(), len(key)]
+    for begin, end, total in zip(starts.tolist(), ends, sums, strict=True):
+        yield int(key[begin]), total, place[begin:end].tolist()
