@@ -72,10 +72,10 @@ class TestPlainAndFastAgree:
             assert [fast.token_bytes(each) for each in fast.encode(text)] == plain.encode_plain(text, merges)
 
     @settings(max_examples=100, deadline=None)
-    @given(st.text("abc", min_size=1, max_size=80), st.sampled_from([0, merging.LONG]))
-    def test_encodings_of_runs(self, word, long):
+    @given(st.text("abc", min_size=1, max_size=80), st.sampled_from([(0, 0), (0, 99), (99, 99)]))
+    def test_encodings_of_runs(self, word, limits):
         trained = Tokenizer.train(["aabcabcaaab" * 9, "abababccc"], 290, special_tokens=(), min_frequency=1)
-        with mock.patch.object(merging, "LONG", long):
+        with mock.patch.multiple(merging, LONG=limits[0], ENDLESS=limits[1]):
             tokens = [trained.token_bytes(each) for each in trained.encode(word)]
         assert tokens == plain.encode_plain(word, trained.merges)
 

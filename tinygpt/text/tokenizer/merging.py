@@ -1,10 +1,9 @@
 """Applying merges to one piece: the pair learned first goes first, and of equal pairs the leftmost.
 
 Most pieces are a token of the vocabulary as they stand, and need only be looked up: `whole_tokens` says for which
-tokens that gives what the merges would. Of the others, short ones go through a heap of the merges that are possible,
-and long ones through a row in which all places of a pair are merged together; so a piece without end costs no more a
-byte than a word does. Looking at all pairs again after each merge, as the plain algorithm does, is slower than the
-heap from four bytes on (measured on the words of a novel).
+tokens that gives what the merges would. Of the others, words are searched for their next merge again and again; longer
+ones keep their possible merges in a heap; and endless ones go through a row in which all places of a pair are merged
+together. So no text costs many times what another does.
 """
 
 import heapq
@@ -13,24 +12,44 @@ from itertools import pairwise
 
 from tinygpt.text.tokenizer.linked import IdPair, Row
 
-LONG = 1000
-"""Bytes from which on a piece goes through a row."""
+LONG, ENDLESS = 100, 5000
+"""Bytes from which on a piece goes through a heap, and through a row: by then each is the faster one."""
+
+_NONE = 1 << 62
+"""In place of the id of a merge that does not exist."""
 
 _DEAD = -1
 """Where a token has been merged into the one before it, and after the last."""
 
 
 def merge_piece(ids: list[int], merged: Mapping[IdPair, int]) -> list[int]:
-    """The ids of the piece's tokens, given the ids of its bytes.
+    """The ids of the piece's tokens, given the ids of its bytes in a list that is used up.
 
     `merged` maps a pair of ids to the id of their merge. Ids grow in the order learned, so the smallest is the
     merge to do next; a merge's own id is greater than its parts', so what a merge makes possible comes later.
     """
-    return _merge_short(ids, merged) if len(ids) < LONG else _merge_long(ids, merged)
+    if len(ids) < LONG:
+        return _merge_short(ids, merged)
+    return _merge_long(ids, merged) if len(ids) < ENDLESS else _merge_endless(ids, merged)
 
 
 def _merge_short(ids: list[int], merged: Mapping[IdPair, int]) -> list[int]:
-    """An entry of the heap is stale, and skipped, when its place no longer holds the pair it was made for."""
+    """`possible[i]` is the merge of tokens i and i + 1; the search for the smallest runs in C."""
+    find = merged.get
+    possible = [find(pair, _NONE) for pair in pairwise(ids)]
+    while possible and (new := min(possible)) != _NONE:
+        place = possible.index(new)
+        ids[place : place + 2] = [new]
+        del possible[place]
+        if place:
+            possible[place - 1] = find((ids[place - 1], new), _NONE)
+        if place < len(possible):
+            possible[place] = find((new, ids[place + 1]), _NONE)
+    return ids
+
+
+def _merge_long(ids: list[int], merged: Mapping[IdPair, int]) -> list[int]:
+    """A heap of (merge, place) over a linked list; an entry whose place no longer holds its pair is skipped."""
     token = [*ids, _DEAD]
     following = list(range(1, len(ids) + 2))
     previous = list(range(-1, len(ids)))
@@ -52,7 +71,7 @@ def _merge_short(ids: list[int], merged: Mapping[IdPair, int]) -> list[int]:
     return [each for each in token if each != _DEAD]
 
 
-def _merge_long(ids: list[int], merged: Mapping[IdPair, int]) -> list[int]:
+def _merge_endless(ids: list[int], merged: Mapping[IdPair, int]) -> list[int]:
     """A pair arises when the later of its two tokens is made, all its places at once: so it is in the heap once."""
     row = Row([ids], [1])
     heap = [(merged[pair], pair) for pair in row.counts if pair in merged]
