@@ -242,7 +242,7 @@ def _numbered(tokens: Sequence[str], entry: Callable[[int], str]) -> dict[str, i
 
 def _is_json(data: bytes) -> bool:
     """Whether this is meant as JSON, sound or not: no line of JSON is a bare [UNK], and a vocabulary has that line."""
-    return data.lstrip().startswith(b"{") and UNKNOWN_WORD.encode() not in data.split()
+    return data.lstrip().startswith(b"{") and UNKNOWN_WORD.encode() not in data.splitlines()
 
 
 def _lines_of(data: bytes) -> list[str]:
