@@ -59,7 +59,8 @@ _CHUNK = re.compile(f"[{_CUTS}]|[^{_WHITE}{_CUTS}]+")
 end a word for certain."""
 
 _CLINGS = (".", "?", "!", ",", "n't", "'m", "'s", "'ve", "'re")
-"""What a token that `decode` writes without a space before it begins with."""
+"""A token that begins with one of these is written without a space before it. The endings of English words are tokens
+only in vocabularies that were not made by cutting at every sign."""
 
 
 def basic_words(text: str, lowercase: bool) -> list[str]:
@@ -159,9 +160,9 @@ class WordPiece(BaseTokenizer):
         return before + after, [0] * len(before) + [1] * len(after)
 
     def decode(self, ids: Iterable[int], *, skip_special_tokens: bool = False) -> str:
-        """The tokens, with spaces between words and none before . , ? ! and the endings of contractions.
+        """The tokens, with a space between words and none before . , ? and !
 
-        Raises BadInput for an unknown id.
+        A word that encoding has cut stays cut: "don't" comes back as "don ' t". Raises BadInput for an unknown id.
         """
         ids = _as_list(ids)
         if skip_special_tokens:
