@@ -52,11 +52,10 @@ _CJK = re.compile(f"[{character_class(CJK)}]")
 _MARKS = re.compile(f"[{character_class(MARKS)}]+")
 _WORD = re.compile(rf"[{character_class(PUNCTUATION)}]|[^\s{character_class(PUNCTUATION)}]+")
 
-_WHITE = r"\t\n\r \xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000"
 _CUTS = r"!-/:-@\[-`{-~\u4e00-\u9fff"
-_CHUNK = re.compile(f"[{_CUTS}]|[^{_WHITE}{_CUTS}]+")
-"""Stretches that can be cut into words one by one: white space, the signs of ASCII and the common Chinese characters
-end a word for certain."""
+_CHUNK = re.compile(rf"[{_CUTS}]|[^\t\n\r {_CUTS}]+")
+"""Stretches whose words do not depend on what stands beside them, so that their ids can be remembered: most white
+space, the signs of ASCII and the common Chinese characters always end a word. What else does is left to `_WORD`."""
 
 _CLINGS = (".", "?", "!", ",", "n't", "'m", "'s", "'ve", "'re")
 """A token that begins with one of these is written without a space before it. The endings of English words are tokens
