@@ -282,7 +282,7 @@ class TestFiles:
         first = good["merges"][0]
         damages = [
             ({"format": "tinygpt-tokenizer-9"}, "format"),
-            ({"type": "wordpiece"}, "'wordpiece'.*'bpe' and 'char'"),
+            ({"type": "unigram"}, "'unigram'.*'bpe', 'char', 'wordpiece'"),
             ({"type": None}, "entry 'type'"),
             ({"merges": None}, "entry 'merges'"),
             ({"merges": [first, ["a"]]}, r"merges\[1\] must be a pair"),

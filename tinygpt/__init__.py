@@ -1,11 +1,22 @@
 """tinygpt: a large language model from first principles, in pure NumPy."""
 
 import sys
+from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from tinygpt.text.tokenizer import Tokenizer, WordPiece
 
 __version__ = "0.1.0"
-__all__ = ["__version__"]
+__all__ = ["Tokenizer", "WordPiece", "__version__"]
+
+_HOME = {
+    "Tokenizer": "tinygpt.text.tokenizer",
+    "WordPiece": "tinygpt.text.tokenizer",
+}
+"""Where a name of the library lives. Imported when first asked for, so that `tinygpt --help` need not load NumPy."""
 
 
 def _require_our_autograd() -> None:
@@ -33,3 +44,9 @@ def _require_our_autograd() -> None:
 
 
 _require_our_autograd()
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(_HOME[name]), name)

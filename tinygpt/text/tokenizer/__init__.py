@@ -1,4 +1,4 @@
-"""Text to token ids and back. In reading order: plain, pretokens, training, merging, bpe, characters."""
+"""Text to token ids and back. In reading order: plain, pretokens, training, merging, bpe, characters, wordpiece."""
 
 from os import PathLike
 from typing import Any
@@ -9,6 +9,7 @@ from tinygpt.text.tokenizer.base import END_OF_TEXT, PAD, UNKNOWN, BaseTokenizer
 from tinygpt.text.tokenizer.bpe import Tokenizer
 from tinygpt.text.tokenizer.characters import CharTokenizer
 from tinygpt.text.tokenizer.decoding import StreamDecoder
+from tinygpt.text.tokenizer.wordpiece import WordPiece
 
 __all__ = [
     "END_OF_TEXT",
@@ -18,11 +19,12 @@ __all__ = [
     "CharTokenizer",
     "StreamDecoder",
     "Tokenizer",
+    "WordPiece",
     "load_tokenizer",
     "tokenizer_from_definition",
 ]
 
-_TYPES: dict[str, type[BaseTokenizer]] = {each.type_name: each for each in (Tokenizer, CharTokenizer)}
+_TYPES: dict[str, type[BaseTokenizer]] = {each.type_name: each for each in (Tokenizer, CharTokenizer, WordPiece)}
 
 
 def load_tokenizer(path: str | PathLike[str]) -> BaseTokenizer:
@@ -39,5 +41,5 @@ def tokenizer_from_definition(definition: dict[str, Any]) -> BaseTokenizer:
     """The tokenizer whose `definition()` this is. Raises BadInput that names the entry that is wrong."""
     kind = definition.get("type")
     if kind not in _TYPES:
-        raise BadInput(f"a tokenizer of type {kind!r}; this version knows {' and '.join(map(repr, _TYPES))}")
+        raise BadInput(f"a tokenizer of type {kind!r}; this version knows {', '.join(map(repr, _TYPES))}")
     return _TYPES[kind].from_definition(definition)

@@ -26,7 +26,8 @@ UNKNOWN = "<|unk|>"
 
 
 class BaseTokenizer(ABC):
-    """A vocabulary: ordinary tokens numbered from 0, then the special tokens in the order given.
+    """A vocabulary: ordinary tokens numbered from 0, then the special tokens in the order given (but WordPiece's stand
+    where BERT's vocabulary has them).
 
     A special token written in a text is ordinary text, unless the caller allows it: text that comes from elsewhere must
     not be able to end a document or speak for somebody else.

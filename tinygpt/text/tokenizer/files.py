@@ -39,12 +39,19 @@ def write(path: str | PathLike[str], definition: dict[str, Any]) -> None:
         file.write(data)
 
 
-def read(path: str | PathLike[str]) -> dict[str, Any]:
-    """The definition in a file that `write` made; BadInput says how another file differs."""
+def read_bytes(path: str | PathLike[str]) -> bytes:
+    """All that the file holds; BadInput where it cannot be read."""
     try:
-        definition = json.loads(Path(path).read_bytes().decode("utf-8"))
+        return Path(path).read_bytes()
     except OSError as error:
         raise BadInput(f"cannot read the tokenizer {path}: {error.strerror}") from None
+
+
+def read(path: str | PathLike[str]) -> dict[str, Any]:
+    """The definition in a file that `write` made; BadInput says how another file differs."""
+    data = read_bytes(path)
+    try:
+        definition = json.loads(data.decode("utf-8"))
     except (UnicodeDecodeError, json.JSONDecodeError, RecursionError) as error:
         raise BadInput(f"{path} is not a tokenizer, or is damaged: no valid JSON ({error})") from None
     if not isinstance(definition, dict) or "format" not in definition:

@@ -1,0 +1,259 @@
+"""WordPiece, as BERT has it: words first, then the longest pieces of the vocabulary, from the left.
+
+Byte-pair encoding remembers merges in an order; WordPiece needs the vocabulary alone. A piece that continues a word
+begins with ##, and a word that no pieces spell is [UNK] as a whole:
+
+>>> tokenizer = WordPiece(["[UNK]", "un", "##aff", "##able", ",", "so"])
+>>> tokenizer.encode("Unaffable, so unsaid")
+[1, 2, 3, 4, 5, 0]
+>>> tokenizer.decode([1, 2, 3, 4, 5, 0])
+'unaffable, so [UNK]'
+
+What `decode` cannot give back: capitals and accents where the tokenizer drops them, the kind and the number of white
+space, whether a sign stood apart from its word, control characters, and every word that became [UNK].
+
+Sources: Schuster & Nakajima 2012, "Japanese and Korean voice search" (the vocabulary); Wu et al. 2016, "Google's
+neural machine translation system", section 4.1; Devlin et al. 2019, "BERT", section 3, and the code published with it.
+"""
+
+import re
+import unicodedata
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from itertools import chain
+from os import PathLike
+from typing import Any, Self
+
+import numpy as np
+
+from tinygpt.errors import BadInput
+from tinygpt.text.tokenizer import files
+from tinygpt.text.tokenizer.base import BaseTokenizer
+from tinygpt.text.tokenizer.bert_characters import CJK, CONTROL, MARKS, PUNCTUATION, character_class
+from tinygpt.text.tokenizer.decoding import bytes_to_text
+from tinygpt.text.tokenizer.files import list_field
+from tinygpt.text.tokenizer.pretokens import text_to_bytes
+
+PADDING, UNKNOWN_WORD, BEGIN, SEPARATOR, MASK = SPECIAL_TOKENS = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
+
+CONTINUES = "##"
+"""Begins a token that continues a word."""
+
+LONGEST_WORD = 100
+"""Characters; a longer word is [UNK] unread."""
+
+CACHED_CHUNKS = 1 << 18
+"""Stretches of text whose ids are remembered."""
+
+LONGEST_CACHED_CHUNK = 64
+"""Characters; a longer stretch is unlikely to come again."""
+
+_CONTROL = re.compile(f"[{character_class(CONTROL)}]+")
+_CJK = re.compile(f"[{character_class(CJK)}]")
+_MARKS = re.compile(f"[{character_class(MARKS)}]+")
+_WORD = re.compile(rf"[{character_class(PUNCTUATION)}]|[^\s{character_class(PUNCTUATION)}]+")
+
+_CUTS = r"!-/:-@\[-`{-~\u4e00-\u9fff"
+_CHUNK = re.compile(rf"[{_CUTS}]|[^\t\n\r {_CUTS}]+")
+"""Stretches whose words do not depend on what stands beside them, so that their ids can be remembered: most white
+space, the signs of ASCII and the common Chinese characters always end a word. What else does is left to `_WORD`."""
+
+_CLINGS = (".", "?", "!", ",", "n't", "'m", "'s", "'ve", "'re")
+"""A token that begins with one of these is written without a space before it. The endings of English words are tokens
+only in vocabularies that were not made by cutting at every sign."""
+
+
+def basic_words(text: str, lowercase: bool) -> list[str]:
+    """The words that pieces are looked for in; every sign and every Chinese character is one by itself.
+
+    Where `lowercase`, characters are taken apart into letters and accents (NFD), the accents dropped, and each letter
+    lowered by itself: a sigma that ends a word is lowered like any other.
+
+    >>> basic_words("Déjà-vu, 世界!", lowercase=True)
+    ['deja', '-', 'vu', ',', '世', '界', '!']
+    """
+    text = _CONTROL.sub("", text)
+    text = _CJK.sub(r" \g<0> ", text)
+    if lowercase:
+        text = _MARKS.sub("", unicodedata.normalize("NFD", text))
+        text = text.replace("Σ", "σ").lower()
+    return _WORD.findall(text)
+
+
+def longest_pieces(word: str, beginnings: Mapping[str, int], continuations: Mapping[str, int]) -> list[int] | None:
+    """The ids of the longest beginning of the word, of the longest continuation of that, and so on to the end.
+
+    None where a rest has no piece that begins it: greedy matching never goes back to try a shorter piece.
+
+    >>> longest_pieces("unable", {"un": 1, "u": 2}, {"a": 3, "able": 4, "nable": 5})
+    [1, 4]
+    """
+    ids: list[int] = []
+    pieces, start = beginnings, 0
+    while start < len(word):
+        end = len(word)
+        while word[start:end] not in pieces:
+            end -= 1
+            if end == start:
+                return None
+        ids.append(pieces[word[start:end]])
+        pieces, start = continuations, end
+    return ids
+
+
+class WordPiece(BaseTokenizer):
+    """BERT's tokenizer: the ids are the places in its vocabulary, special tokens among them.
+
+    Written in a text, [CLS] is a bracket, three letters and a bracket, unless `allowed_special` names it. Whether words
+    are lowered belongs to the vocabulary: an "uncased" one has no capitals.
+
+    Raises BadInput for a vocabulary without [UNK], or with a token that is empty or repeated.
+    """
+
+    type_name = "wordpiece"
+
+    def __init__(self, tokens: Iterable[str], lowercase: bool = True) -> None:
+        self.tokens = list(tokens)
+        self.lowercase = lowercase
+        id_of = _numbered(self.tokens, "tokens[{}]".format)
+        super().__init__([text_to_bytes(_shown(token)) for token in self.tokens], ())
+        self.special_tokens = {name: id_of[name] for name in SPECIAL_TOKENS if name in id_of}
+        self._beginnings = id_of
+        self._continuations = {
+            token.removeprefix(CONTINUES): number for token, number in id_of.items() if token.startswith(CONTINUES)
+        }
+        self._chunk_ids = _ChunkIds(self)
+
+    @classmethod
+    def load(cls, path: str | PathLike[str], lowercase: bool | None = None) -> Self:
+        """Read BERT's vocab.txt, one token a line in UTF-8, or what `save` wrote; the content decides which.
+
+        A vocab.txt does not say whether words are lowered: they are, unless `lowercase` is False. A file that `save`
+        wrote does say, and must not be contradicted. Raises BadInput that names the file and the line or entry.
+        """
+        data = files.read_bytes(path)
+        if _is_json(data):
+            loaded = super().load(path)
+            if lowercase not in (None, loaded.lowercase):
+                raise BadInput(f"{path} was saved with lowercase={loaded.lowercase}: leave lowercase out")
+            return loaded
+        with files.naming(path):
+            return cls(_lines_of(data), lowercase is not False)
+
+    def encode(
+        self, text: str, allowed_special: Collection[str] = (), *, add_special_tokens: bool = False
+    ) -> list[int]:
+        """The ids of the text; [CLS] before and [SEP] after them where `add_special_tokens`.
+
+        `allowed_special` names the special tokens that are recognised in the text; "all" allows every one. Raises
+        BadInput for a name the vocabulary does not have.
+        """
+        ids = super().encode(text, allowed_special)
+        return [self._special_id(BEGIN), *ids, self._special_id(SEPARATOR)] if add_special_tokens else ids
+
+    def encode_pair(
+        self, first: str, second: str, allowed_special: Collection[str] = ()
+    ) -> tuple[list[int], list[int]]:
+        """(ids, token types) of [CLS] first [SEP] second [SEP]; the type is 0 up to the first [SEP] and 1 after it."""
+        before = self.encode(first, allowed_special, add_special_tokens=True)
+        after = [*self.encode(second, allowed_special), self._special_id(SEPARATOR)]
+        return before + after, [0] * len(before) + [1] * len(after)
+
+    def decode(self, ids: Iterable[int], *, skip_special_tokens: bool = False) -> str:
+        """The tokens, with a space between words and none before . , ? and !
+
+        A word that encoding has cut stays cut: "don't" comes back as "don ' t". Raises BadInput for an unknown id.
+        """
+        ids = _as_list(ids)
+        if skip_special_tokens:
+            special = set(self.special_tokens.values())
+            ids = [each for each in ids if each not in special]
+        return bytes_to_text(self.decode_bytes(ids))
+
+    def decode_bytes(self, ids: Iterable[int]) -> bytes:
+        """`decode` in UTF-8. What begins the text is written as it is: with no space, and with its ##."""
+        ids = _as_list(ids)
+        shown = super().decode_bytes(ids)
+        if not ids:
+            return shown
+        return text_to_bytes(self.tokens[ids[0]]) + shown[len(self.token_bytes(ids[0])) :]
+
+    def definition(self) -> dict[str, Any]:
+        return {"type": self.type_name, "lowercase": self.lowercase, "tokens": self.tokens}
+
+    @classmethod
+    def from_definition(cls, definition: dict[str, Any]) -> Self:
+        lowercase = definition.get("lowercase")
+        if not isinstance(lowercase, bool):
+            raise BadInput(f"entry 'lowercase' must be true or false, not {lowercase!r}")
+        return cls(list_field(definition, "tokens"), lowercase)
+
+    def _ordinary_ids(self, text: str) -> Iterable[int]:
+        return chain.from_iterable(map(self._chunk_ids.__getitem__, _CHUNK.findall(text)))
+
+    def _word_ids(self, word: str) -> Sequence[int]:
+        ids = longest_pieces(word, self._beginnings, self._continuations) if len(word) <= LONGEST_WORD else None
+        return (self.special_tokens[UNKNOWN_WORD],) if ids is None else ids
+
+    def _special_id(self, name: str) -> int:
+        if name not in self.special_tokens:
+            raise BadInput(f"this vocabulary has no {name}, which add_special_tokens puts around a text")
+        return self.special_tokens[name]
+
+
+class _ChunkIds(dict[str, Sequence[int]]):
+    """Chunk to ids, worked out when first asked for; emptied when full, which bounds the memory."""
+
+    def __init__(self, tokenizer: WordPiece) -> None:
+        self._lowercase = tokenizer.lowercase
+        self._word_ids = tokenizer._word_ids
+
+    def __missing__(self, chunk: str) -> Sequence[int]:
+        ids = tuple(chain.from_iterable(map(self._word_ids, basic_words(chunk, self._lowercase))))
+        if len(chunk) <= LONGEST_CACHED_CHUNK:
+            if len(self) >= CACHED_CHUNKS:
+                self.clear()
+            self[chunk] = ids
+        return ids
+
+
+def _shown(token: str) -> str:
+    """What the token adds to a text that has begun."""
+    if token.startswith(CONTINUES):
+        return token.removeprefix(CONTINUES)
+    return token if token.startswith(_CLINGS) else " " + token
+
+
+def _as_list(ids: Iterable[int]) -> list[int]:
+    return ids.tolist() if isinstance(ids, np.ndarray) else list(ids)
+
+
+def _numbered(tokens: Sequence[str], entry: Callable[[int], str]) -> dict[str, int]:
+    """The id of each token; BadInput calls the one that is wrong by `entry` of its place."""
+    id_of: dict[str, int] = {}
+    for place, token in enumerate(tokens):
+        if not isinstance(token, str) or not token:
+            raise BadInput(f"{entry(place)} must be a string that is not empty, not {token!r}")
+        if id_of.setdefault(token, place) != place:
+            raise BadInput(f"{entry(place)} repeats {token!r} of {entry(id_of[token])}")
+    if UNKNOWN_WORD not in id_of:
+        raise BadInput(f"there is no {UNKNOWN_WORD} among its {len(tokens)} tokens: words it cannot spell need one")
+    return id_of
+
+
+def _is_json(data: bytes) -> bool:
+    """Whether this is meant as JSON, sound or not: no line of JSON is a bare [UNK], and a vocabulary has that line."""
+    return data.lstrip().startswith(b"{") and UNKNOWN_WORD.encode() not in data.splitlines()
+
+
+def _lines_of(data: bytes) -> list[str]:
+    """The lines of a vocab.txt, which end at line feeds alone: other separators of lines may be tokens."""
+    if not data.strip():
+        raise BadInput("it is empty: a vocab.txt holds one token a line")
+    try:
+        lines = data.decode("utf-8-sig").removesuffix("\n").split("\n")
+    except UnicodeDecodeError as error:
+        line = data.count(b"\n", 0, error.start) + 1
+        raise BadInput(f"line {line} is not UTF-8: is this a vocab.txt?") from None
+    tokens = [line.removesuffix("\r") for line in lines]
+    _numbered(tokens, lambda place: f"line {place + 1}")
+    return tokens
