@@ -175,7 +175,7 @@ class BaseTokenizer(ABC):
         return split_at_special(text, names)
 
     def _special_field(self) -> list[str] | dict[str, int]:
-        """The special tokens for a definition: their names in order, with ids only where these are not the next ones."""
+        """The special tokens for a definition: the names in order, with ids where these are not the next ones."""
         names = sorted(self.special_tokens, key=self.special_tokens.__getitem__)
         in_order = [self.special_tokens[name] - self._n_ordinary for name in names] == list(range(len(names)))
         return names if in_order else dict(self.special_tokens)
@@ -220,5 +220,5 @@ def checked_special(special_tokens: Iterable[str] | Mapping[str, int]) -> list[s
         return names
     for name, number in special_tokens.items():
         if not is_id(number):
-            raise BadInput(f"special_tokens: the id of {name!r} must be a number from 0 to {MOST_IDS - 1}, not {number!r}")
+            raise BadInput(f"special_tokens: the id of {name!r} must be 0 to {MOST_IDS - 1}, not {number!r}")
     return dict(special_tokens)

@@ -7,7 +7,7 @@ from typing import Any, Self
 
 from tinygpt.errors import BadInput
 from tinygpt.text.tokenizer.base import END_OF_TEXT, BaseTokenizer, checked_names, checked_special, checked_texts
-from tinygpt.text.tokenizer.conventions import Conventions
+from tinygpt.text.tokenizer.conventions import PLAIN, Conventions
 from tinygpt.text.tokenizer.files import bytes_to_field, field_to_bytes, list_field, string_field
 from tinygpt.text.tokenizer.formats import gpt2, huggingface, tiktoken
 from tinygpt.text.tokenizer.merging import merge_piece, merge_ranked
@@ -45,7 +45,7 @@ class Tokenizer(BaseTokenizer):
         special_tokens: Iterable[str] | Mapping[str, int] = (END_OF_TEXT,),
         pattern: str = GPT2_PATTERN,
         byte_order: bytes = BYTES_IN_ORDER,
-        conventions: Conventions = Conventions(),
+        conventions: Conventions = PLAIN,
     ) -> None:
         if sorted(byte_order) != list(range(256)):
             raise BadInput("byte_order must hold each of the 256 bytes once")

@@ -53,7 +53,7 @@ class Conventions:
 
     def definition(self) -> dict[str, Any]:
         """The entries that differ from the plain encoding's, as JSON values."""
-        plain = asdict(Conventions())
+        plain = asdict(PLAIN)
         entries = {name: value for name, value in asdict(self).items() if value != plain[name]}
         if "unmerged" in entries:
             entries["unmerged"] = {bytes_to_field(token): number for token, number in self.unmerged.items()}
@@ -113,6 +113,10 @@ class Conventions:
             swallow = False
             if start < end:
                 yield part[start:end], False
+
+
+PLAIN = Conventions()
+"""No difference at all."""
 
 
 def _has_type(name: str, value: Any) -> bool:

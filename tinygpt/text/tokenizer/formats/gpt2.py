@@ -82,7 +82,7 @@ def write(tokenizer: visible.BytePairs, encoder_json: Path, vocab_bpe: Path) -> 
     say: ids left out, a special token that is written like an ordinary one."""
     visible.only_plain(tokenizer, "GPT-2's format")
     if tokenizer.pattern != GPT2_PATTERN:
-        raise BadInput("GPT-2's files imply GPT-2's pattern, and this tokenizer has another: write it with to_huggingface")
+        raise BadInput("GPT-2's files imply GPT-2's pattern, and this is another: write it with to_huggingface")
     ids = {visible.to_visible(token): number for token, number in tokenizer.ordinary_tokens().items()}
     if clash := ids.keys() & tokenizer.special_tokens.keys():
         raise BadInput(f"GPT-2's format cannot tell the special token {min(clash)!r} from the ordinary one written so")

@@ -196,7 +196,8 @@ def _template(entry: Entry, ids: dict[str, int]) -> tuple[tuple[int, ...], tuple
             rows.append([])
             continue
         name = _object(piece.get("SpecialToken"), where).get("id")
-        token = _object(_object(entry.get("special_tokens"), "post_processor.special_tokens").get(name), f"{where} {name}")
+        tokens = _object(entry.get("special_tokens"), "post_processor.special_tokens")
+        token = _object(tokens.get(name), f"post_processor.special_tokens: {name!r}")
         numbers, names = token.get("ids"), token.get("tokens")
         if not isinstance(numbers, list) or not isinstance(names, list) or len(names) != len(numbers):
             raise BadInput(f"post_processor.special_tokens: {name!r} has no ids and tokens of one length")

@@ -117,7 +117,8 @@ def _pre_tokenizer(tokenizer: visible.BytePairs) -> dict[str, Any]:
         return _byte_level(prefix_space, pattern == GPT2_PATTERN)
     if prefix_space:
         raise BadInput("tokenizer.json has no way to put a space before a text that a pattern of its own cuts")
-    split = {"type": "Split", "pattern": {"Regex": gaps_as_characters(pattern)}, "behavior": "Isolated", "invert": False}
+    cut = {"Regex": gaps_as_characters(pattern)}
+    split = {"type": "Split", "pattern": cut, "behavior": "Isolated", "invert": False}
     return {"type": "Sequence", "pretokenizers": [split, _byte_level(False, False)]}
 
 

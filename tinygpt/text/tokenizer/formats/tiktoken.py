@@ -114,7 +114,7 @@ def merges_from_ranks(ranks: Mapping[bytes, int]) -> list[visible.Merge]:
     for token in sorted((token for token in ranks if len(token) > 1), key=ranks.__getitem__):
         parts = merge_piece(list(token), merged)
         if len(parts) != 2:
-            raise BadInput(f"the token {token!r} (rank {ranks[token]}) is not two tokens of lower rank, but {len(parts)}")
+            raise BadInput(f"{token!r} (rank {ranks[token]}) is not two tokens of lower rank, but {len(parts)}")
         left, right = parts
         merged[left, right] = len(tokens)
         merges.append((tokens[left], tokens[right]))
