@@ -41,9 +41,9 @@ class BaseTokenizer(ABC):
         self, ordinary: Sequence[bytes] | Mapping[int, bytes], special_tokens: Sequence[str] | Mapping[str, int]
     ) -> None:
         by_id = dict(ordinary if isinstance(ordinary, Mapping) else enumerate(ordinary))
-        self._n_ordinary = max(by_id, default=-1) + 1
+        self._after_ordinary = max(by_id, default=-1) + 1
         if not isinstance(special_tokens, Mapping):
-            special_tokens = {name: self._n_ordinary + place for place, name in enumerate(special_tokens)}
+            special_tokens = {name: self._after_ordinary + place for place, name in enumerate(special_tokens)}
         self.special_tokens = dict(special_tokens)
         for name, number in special_tokens.items():
             if by_id.setdefault(number, text_to_bytes(name)) != text_to_bytes(name):
@@ -177,7 +177,7 @@ class BaseTokenizer(ABC):
     def _special_field(self) -> list[str] | dict[str, int]:
         """The special tokens for a definition: the names in order, with ids where these are not the next ones."""
         names = sorted(self.special_tokens, key=self.special_tokens.__getitem__)
-        in_order = [self.special_tokens[name] - self._n_ordinary for name in names] == list(range(len(names)))
+        in_order = [self.special_tokens[name] - self._after_ordinary for name in names] == list(range(len(names)))
         return names if in_order else dict(self.special_tokens)
 
     def _allowed(self, names: Collection[str]) -> Collection[str]:

@@ -60,6 +60,8 @@ class Tokenizer(BaseTokenizer):
         self._find_pieces = compile_pattern(pattern).findall
         self._piece_ids = _PieceIds(self)
         super().__init__(conventions.number(tokens), checked_special(special_tokens))
+        if unknown := {*conventions.always} - self.special_tokens.keys():
+            raise BadInput(f"conventions: always names {min(unknown)!r}, which is no special token")
         ordinary = zip(tokens, conventions.numbers or range(len(tokens)))
         self._whole = {**dict(ordinary), **conventions.unmerged} if conventions.whole_first else {}
 

@@ -2,7 +2,8 @@
 
 Read: the model BPE (`vocab`, `merges` as pairs or as strings, `ignore_merges`), `added_tokens`, the pre-tokenizer
 ByteLevel, alone or after one Split, and of the post-processor what it puts around one text (a pair of texts is not
-read). Anything that would change ids and is not known here is refused by its name.
+read). An added token has the id that the file gives it. Anything that would change ids and is not known here is
+refused by its name.
 Source: huggingface/tokenizers 0.23, the serialisation of `Tokenizer`.
 """
 

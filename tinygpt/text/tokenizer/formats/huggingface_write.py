@@ -65,8 +65,12 @@ def write(tokenizer: visible.BytePairs, path: str | PathLike[str]) -> None:
             "merges": [[visible.to_visible(left), visible.to_visible(right)] for left, right in tokenizer.merges],
         },
     }
+    try:
+        data = json.dumps(file, ensure_ascii=False, indent=1).encode("utf-8")
+    except UnicodeEncodeError:
+        raise BadInput("tokenizer.json cannot hold a special token or a pattern with a lone surrogate") from None
     with replacing(path) as out:
-        out.write(json.dumps(file, ensure_ascii=False, indent=1).encode("utf-8"))
+        out.write(data)
 
 
 def _by_id(ids: dict[str, int]) -> list[str]:
