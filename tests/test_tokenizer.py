@@ -91,7 +91,7 @@ class TestPlainAndFastAgree:
         tokenizer = Tokenizer(merges, ())
         for token in tokens:
             alone = plain.encode_plain(token.decode(), merges) == [token]
-            assert (token in tokenizer._whole_ids) == alone
+            assert (token in tokenizer._whole) == alone
 
     def test_ties_go_to_the_greater_pair_whatever_the_order(self):
         words = [f" {a}{b}" for a in "abcdé" for b in "vwxyz"]

@@ -3,7 +3,7 @@
 import hashlib
 import json
 from abc import ABC, abstractmethod
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from itertools import chain
 from os import PathLike
 from typing import Any, ClassVar, Self
@@ -12,6 +12,7 @@ import numpy as np
 
 from tinygpt.errors import BadInput
 from tinygpt.text.tokenizer import files
+from tinygpt.text.tokenizer.conventions import MOST_IDS, is_id
 from tinygpt.text.tokenizer.decoding import bytes_to_text
 from tinygpt.text.tokenizer.pretokens import split_at_special, text_to_bytes
 
@@ -29,15 +30,26 @@ class BaseTokenizer(ABC):
     """A vocabulary: ordinary tokens numbered from 0, then the special tokens in the order given (but WordPiece's stand
     where BERT's vocabulary has them).
 
+    Either may come with ids of their own, as other libraries' vocabularies do, and ids may then be left out.
+
     A special token written in a text is ordinary text, unless the caller allows it: text that comes from elsewhere must
     not be able to end a document or speak for somebody else.
     """
 
     type_name: ClassVar[str]
 
-    def __init__(self, ordinary: Sequence[bytes], special_tokens: Sequence[str]) -> None:
-        self._token_bytes = [*ordinary, *map(text_to_bytes, special_tokens)]
-        self.special_tokens = {name: len(ordinary) + place for place, name in enumerate(special_tokens)}
+    def __init__(
+        self, ordinary: Sequence[bytes] | Mapping[int, bytes], special_tokens: Sequence[str] | Mapping[str, int]
+    ) -> None:
+        by_id = dict(ordinary if isinstance(ordinary, Mapping) else enumerate(ordinary))
+        self._after_ordinary = max(by_id, default=-1) + 1
+        if not isinstance(special_tokens, Mapping):
+            special_tokens = {name: self._after_ordinary + place for place, name in enumerate(special_tokens)}
+        self.special_tokens = dict(special_tokens)
+        for name, number in special_tokens.items():
+            if by_id.setdefault(number, text_to_bytes(name)) != text_to_bytes(name):
+                raise BadInput(f"special_tokens: {name!r} has the id {number}, which is {by_id[number]!r} already")
+        self._token_bytes: list[bytes | None] = [by_id.get(number) for number in range(max(by_id, default=-1) + 1)]
 
     @abstractmethod
     def _ordinary_ids(self, text: str) -> Iterable[int]:
@@ -54,7 +66,7 @@ class BaseTokenizer(ABC):
 
     @property
     def vocab_size(self) -> int:
-        """How many tokens there are, special ones included; ids run from 0 to vocab_size - 1."""
+        """The greatest id plus one, special tokens included: how many tokens there are, if no id is left out."""
         return len(self._token_bytes)
 
     @property
@@ -107,12 +119,13 @@ class BaseTokenizer(ABC):
     def token_bytes(self, token_id: int) -> bytes:
         """The bytes one token stands for. Raises BadInput for an unknown id."""
         try:
-            if token_id >= 0:
-                return self._token_bytes[token_id]
+            if token_id >= 0 and (data := self._token_bytes[token_id]) is not None:
+                return data
         except (IndexError, TypeError):
             pass
         raise BadInput(
-            f"{token_id!r} is not a token id: this vocabulary has the ids 0 to {self.vocab_size - 1}; "
+            f"{token_id!r} is not a token id: this vocabulary has the ids 0 to {self.vocab_size - 1}"
+            f"{', though not all of them' if None in self._token_bytes else ''}; "
             "decode with the tokenizer the ids were made with"
         )
 
@@ -154,10 +167,19 @@ class BaseTokenizer(ABC):
             raise BadInput(f"a text to encode must be a str, not {type(text).__name__}")
         if not allowed:
             return self._ordinary_ids(text)
-        parts = split_at_special(text, allowed)
+        parts = self._split_at_special(text, allowed)
         return chain.from_iterable(
             (self.special_tokens[part],) if is_special else self._ordinary_ids(part) for part, is_special in parts
         )
+
+    def _split_at_special(self, text: str, names: Collection[str]) -> Iterator[tuple[str, bool]]:
+        return split_at_special(text, names)
+
+    def _special_field(self) -> list[str] | dict[str, int]:
+        """The special tokens for a definition: the names in order, with ids where these are not the next ones."""
+        names = sorted(self.special_tokens, key=self.special_tokens.__getitem__)
+        in_order = [self.special_tokens[name] - self._after_ordinary for name in names] == list(range(len(names)))
+        return names if in_order else dict(self.special_tokens)
 
     def _allowed(self, names: Collection[str]) -> Collection[str]:
         if isinstance(names, str):
@@ -190,3 +212,14 @@ def checked_names(names: Iterable[str]) -> list[str]:
         if first_place.setdefault(name, place) != place:
             raise BadInput(f"special_tokens[{place}] repeats {name!r}")
     return names
+
+
+def checked_special(special_tokens: Iterable[str] | Mapping[str, int]) -> list[str] | dict[str, int]:
+    """The special tokens: names as `checked_names` wants them, or names with ids."""
+    names = checked_names(special_tokens)
+    if not isinstance(special_tokens, Mapping):
+        return names
+    for name, number in special_tokens.items():
+        if not is_id(number):
+            raise BadInput(f"special_tokens: the id of {name!r} must be 0 to {MOST_IDS - 1}, not {number!r}")
+    return dict(special_tokens)

@@ -115,3 +115,35 @@ def _crossed(left: int, right: int, new: int, merged: Mapping[IdPair, int], part
         if between is not None and between < left_until and between <= right_until:
             return True
     return False
+
+
+def merge_ranked(ids: list[int], merged: Mapping[IdPair, IdPair]) -> list[int]:
+    """`merge_piece` where the order of the merges is not that of the ids: pair -> (rank, id), least rank first.
+
+    Several merges may make one token, and a merge may come before those that make its parts; then an entry of the
+    heap counts as stale when its place no longer makes the same token, as the library with such files has it.
+    """
+    token = [*ids, _DEAD]
+    following = list(range(1, len(ids) + 2))
+    previous = list(range(-1, len(ids)))
+    heap: list[tuple[int, int, int]] = []
+
+    def push(place: int) -> None:
+        if (found := merged.get((token[place], token[following[place]]))) is not None:
+            heapq.heappush(heap, (found[0], place, found[1]))
+
+    for place in range(len(ids)):
+        push(place)
+    while heap:
+        _, place, new = heapq.heappop(heap)
+        partner = following[place]
+        found = merged.get((token[place], token[partner])) if token[place] != _DEAD else None
+        if found is None or found[1] != new:
+            continue
+        token[place], token[partner] = new, _DEAD
+        after = following[partner]
+        following[place], previous[after] = after, place
+        if previous[place] >= 0:
+            push(previous[place])
+        push(place)
+    return [each for each in token if each != _DEAD]

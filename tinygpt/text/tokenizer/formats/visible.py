@@ -1,0 +1,122 @@
+"""GPT-2's way to write bytes as printable characters, and what all readers of other libraries' files need.
+
+A byte that Latin-1 prints stands for itself; the others, in order, are U+0100 and on: a space is "Ġ", a line feed "Ċ".
+Source: Radford et al. 2019, "Language models are unsupervised multitask learners", the code published with it.
+"""
+
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from os import PathLike
+from pathlib import Path
+from typing import Any, Protocol
+
+from tinygpt.errors import BadInput
+from tinygpt.text.tokenizer.conventions import Conventions, is_id
+from tinygpt.text.tokenizer.files import naming
+
+_PRINTABLE = [*range(33, 127), *range(161, 173), *range(174, 256)]
+
+GPT2_BYTE_ORDER = bytes([*_PRINTABLE, *(byte for byte in range(256) if byte not in _PRINTABLE)])
+"""The bytes in the order in which GPT-2 numbers them: first those that Latin-1 prints."""
+
+_CHARACTERS = {
+    byte: chr(byte if place < len(_PRINTABLE) else 256 + place - len(_PRINTABLE))
+    for place, byte in enumerate(GPT2_BYTE_ORDER)
+}
+_BYTES = {character: byte for byte, character in _CHARACTERS.items()}
+
+Merge = tuple[bytes, bytes]
+
+
+class BytePairs(Protocol):
+    """What a writer asks of a tokenizer."""
+
+    merges: list[Merge]
+    special_tokens: dict[str, int]
+    pattern: str
+    conventions: Conventions
+
+    def ordinary_tokens(self) -> dict[bytes, int]: ...
+
+
+def to_visible(data: bytes) -> str:
+    """One printable character a byte."""
+    return "".join(map(_CHARACTERS.__getitem__, data))
+
+
+def from_visible(text: str, entry: str) -> bytes:
+    """The inverse of `to_visible`; BadInput names the entry that has another character."""
+    try:
+        return bytes(map(_BYTES.__getitem__, text))
+    except KeyError as error:
+        raise BadInput(f"{entry}: {text!r} has {error.args[0]!r}, which stands for no byte") from None
+
+
+def read_text(path: str | PathLike[str]) -> str:
+    """The text of a file. Raises BadInput where there is none."""
+    try:
+        return Path(path).read_bytes().decode("utf-8")
+    except OSError as error:
+        raise BadInput(f"cannot read the tokenizer {path}: {error.strerror}") from None
+    except UnicodeDecodeError as error:
+        raise BadInput(f"{path} is damaged: no UTF-8 text ({error.reason} at byte {error.start})") from None
+
+
+def read_object(path: str | PathLike[str]) -> dict[str, Any]:
+    """The JSON object in a file; two entries of one name are damage, too."""
+    text = read_text(path)
+    try:
+        with naming(path):
+            value = json.loads(text, object_pairs_hook=_unique)
+    except (json.JSONDecodeError, RecursionError) as error:
+        raise BadInput(f"{path} is damaged: no valid JSON ({error})") from None
+    if not isinstance(value, dict):
+        raise BadInput(f"{path} is damaged: it holds no JSON object")
+    return value
+
+
+def checked_vocabulary(entries: Any, where: str) -> dict[str, int]:
+    """A mapping of tokens to ids, all different. Raises BadInput that names the token."""
+    if not isinstance(entries, dict):
+        raise BadInput(f"{where} is missing or no object")
+    token_of: dict[int, str] = {}
+    for token, number in entries.items():
+        if not is_id(number):
+            raise BadInput(f"{where}: {token!r} has the id {number!r}, which is no token id")
+        if token_of.setdefault(number, token) != token:
+            raise BadInput(f"{where}: {token_of[number]!r} and {token!r} both have the id {number}")
+    return entries
+
+
+def numbering(id_of: Mapping[bytes, int], made: Iterable[bytes]) -> tuple[bytes, Sequence[int] | None]:
+    """The order of the bytes by id, and the ids of the bytes and then of the tokens `made`; None for 0, 1, 2 …
+
+    Raises BadInput for a byte without a token.
+    """
+    for byte in range(256):
+        if bytes([byte]) not in id_of:
+            raise BadInput(f"no token is the byte {byte} ({to_visible(bytes([byte]))!r}): all 256 are needed")
+    order = bytes(sorted(range(256), key=lambda byte: id_of[bytes([byte])]))
+    numbers = tuple(id_of[token] for token in [*(bytes([byte]) for byte in order), *dict.fromkeys(made)])
+    return order, None if numbers == tuple(range(len(numbers))) else numbers
+
+
+def only_plain(tokenizer: BytePairs, kind: str) -> None:
+    """Raise BadInput where a file of this kind could not hold what the tokenizer's conventions say."""
+    if unwritable := sorted(tokenizer.conventions.definition().keys() - {"numbers"}):
+        raise BadInput(f"{kind} cannot say {', '.join(unwritable)} of this tokenizer: write it with to_huggingface")
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    entries = dict(pairs)
+    if len(entries) < len(pairs):
+        names: set[str] = set()
+        repeated = next(name for name, _ in pairs if name in names or names.add(name))
+        raise BadInput(f"the entry {repeated!r} stands there twice")
+    return entries
+
+
+def numbered_lines(text: str) -> Iterator[tuple[int, str]]:
+    """The lines that are not empty, counted from 1 as editors do."""
+    lines = enumerate(text.split("\n"), 1)
+    return ((number, line.removesuffix("\r")) for number, line in lines if line.strip("\r"))
