@@ -1,4 +1,4 @@
-"""The files of GPT-2, tiktoken and tokenizers: read back equal to what was written, and refused by entry when damaged."""
+"""The files of GPT-2, tiktoken and tokenizers: what was written is read back equal, what is damaged refused by entry."""
 
 import base64
 import copy
@@ -119,7 +119,7 @@ class TestGPT2:
     @pytest.mark.parametrize("content", ["", "[]", "{", '{"a": 1, "a": 2}', "[" * 9999])
     def test_an_encoder_that_is_no_object(self, content, gpt2):
         gpt2[0].write_text(content)
-        with pytest.raises(BadInput, match=r"encoder\.json is damaged: (no valid JSON|.*no JSON object|.*'a' .* twice)"):
+        with pytest.raises(BadInput, match=r"encoder\.json is damaged: (no valid JSON|.*no JSON object|.*'a'.*twice)"):
             Tokenizer.from_gpt2(*gpt2)
 
     @pytest.mark.parametrize(
@@ -349,7 +349,7 @@ class TestHuggingFace:
             ("added_tokens.1.id", 7, r"added_tokens\[1\]: '</s>' has the id 7, and 1 in model\.vocab"),
             ("added_tokens.1.content", "", r"added_tokens\[1\] must have a content and an id"),
             ("added_tokens.1.content", "<s>", r"added_tokens\[1\]: '<s>' has the id 1, and 0"),
-            ("added_tokens.1.content", "new", "special_tokens: 'new' has the id 1|'</s>'"),
+            ("added_tokens.1.content", "new", "special_tokens: 'new' has the id 1, which is b'</s>' already"),
             ("added_tokens.1.single_word", True, r"added_tokens\[1\]\.single_word is 'True'"),
             ("added_tokens.1.lstrip", "yes", r"added_tokens\[1\]\.lstrip must be true or false"),
             ("pre_tokenizer", None, "pre_tokenizer is missing"),
@@ -383,6 +383,7 @@ class TestHuggingFace:
     )
     def test_splits_that_are_not_supported(self, damage, message, tmp_path):
         file = roberta()
+        message = rf"tokenizer\.json is damaged: .*{message}"
         split = {"type": "Split", "pattern": {"Regex": r"\d"}, "behavior": "Isolated", "invert": False} | damage
         byte_level = {"type": "ByteLevel", "add_prefix_space": False, "use_regex": False}
         file["pre_tokenizer"] = {"type": "Sequence", "pretokenizers": [split, byte_level]}

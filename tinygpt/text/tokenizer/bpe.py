@@ -8,7 +8,7 @@ from typing import Any, Self
 from tinygpt.errors import BadInput
 from tinygpt.text.tokenizer.base import END_OF_TEXT, BaseTokenizer, checked_names, checked_special, checked_texts
 from tinygpt.text.tokenizer.conventions import PLAIN, Conventions
-from tinygpt.text.tokenizer.files import bytes_to_field, field_to_bytes, list_field, string_field
+from tinygpt.text.tokenizer.files import bytes_to_field, field_to_bytes, list_field, naming, string_field
 from tinygpt.text.tokenizer.formats import gpt2, huggingface, tiktoken
 from tinygpt.text.tokenizer.merging import merge_piece, merge_ranked, whole_tokens
 from tinygpt.text.tokenizer.pretokens import GPT2_PATTERN, compile_pattern, text_to_bytes
@@ -168,7 +168,9 @@ class Tokenizer(BaseTokenizer):
         That library recognises special tokens in every text: its ids are those of `encode(text, "all")`. What it
         puts around a text, `surround` does.
         """
-        return cls(**huggingface.read(path))
+        arguments = huggingface.read(path)
+        with naming(path):
+            return cls(**arguments)
 
     def to_huggingface(self, path: str | PathLike[str]) -> None:
         """Write a tokenizer.json, whole or not at all. Raises BadInput for what it cannot say."""
@@ -188,7 +190,7 @@ class Tokenizer(BaseTokenizer):
         return super()._ids(text, [*allowed, *always] if always else allowed)
 
     def _split_at_special(self, text: str, names: Collection[str]) -> Iterator[tuple[str, bool]]:
-        return self.conventions.split(text, list(dict.fromkeys(names)))
+        return self.conventions.split(text, names)
 
     def _ordinary_ids(self, text: str) -> Iterable[int]:
         if self.conventions.prefix_space and text and not text.startswith(" "):

@@ -1,6 +1,6 @@
 """In what the byte-pair encodings of other libraries differ from the plain one; a plain one differs in nothing."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any, Self
 
@@ -85,8 +85,11 @@ class Conventions:
                 raise BadInput(f"the id {number} belongs to two tokens, {by_id[number]!r} and {token!r}")
         return by_id
 
-    def split(self, text: str, names: Sequence[str]) -> Iterator[tuple[str, bool]]:
+    def split(self, text: str, names: Collection[str]) -> Iterator[tuple[str, bool]]:
         """(part, whether it is a special token), in order, as `split_at_special` has it without conventions."""
+        if not self.strips and not self.matched_last:
+            yield from split_at_special(text, names)
+            return
         last = set(self.matched_last)
         first_names = [name for name in names if name not in last]
         last_names = [name for name in names if name in last]
