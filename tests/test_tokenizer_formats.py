@@ -1,4 +1,4 @@
-"""The files of GPT-2, tiktoken and tokenizers: what was written is read back equal, what is damaged refused by entry."""
+"""Files of GPT-2, tiktoken and tokenizers: what was written reads back equal, what is damaged is refused by entry."""
 
 import base64
 import copy
