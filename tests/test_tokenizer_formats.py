@@ -1,4 +1,4 @@
-"""The files of GPT-2, tiktoken and tokenizers: what was written is read back equal, what is damaged refused by entry."""
+"""The files of GPT-2, tiktoken and tokenizers: what was written is read back equal, and damage refused by entry."""
 
 import base64
 import copy
@@ -263,6 +263,8 @@ class TestHuggingFace:
             "b", " b"
         )
 
+        assert (tokenizer.encode(text) == []) == (text == "")
+
     def test_added_tokens_that_are_not_special_are_always_found(self, tmp_path):
         file = roberta()
         file["added_tokens"].append({"id": 302, "content": "<think>", "special": False, "normalized": True})
@@ -270,6 +272,12 @@ class TestHuggingFace:
         assert tokenizer.encode("<think><s>")[0] == 302 and 0 not in tokenizer.encode("<think><s>")
         assert tokenizer.encode("<think><s>", "all") == [302, 0]
         assert tokenizer.encode_documents(["<think>"]).tolist() == [302]
+
+    def test_the_last_of_several_templates_is_the_outermost(self, tmp_path):
+        file = roberta()
+        ends = {"type": "RobertaProcessing", "sep": ["<mask>", 300], "cls": ["<mask>", 300]}
+        file["post_processor"] = {"type": "Sequence", "processors": [file["post_processor"], ends]}
+        assert read_json(file, tmp_path).surround([5]) == [300, 0, 5, 1, 300]
 
     def test_a_piece_that_is_a_token_is_that_token(self, tmp_path):
         file = roberta()

@@ -1,4 +1,5 @@
-"""Text to token ids and back. In reading order: plain, pretokens, training, merging, bpe, characters."""
+"""Text to token ids and back. In reading order: plain, pretokens, training, merging, bpe, characters;
+then, for the vocabularies of other libraries, conventions and formats."""
 
 from os import PathLike
 from typing import Any
