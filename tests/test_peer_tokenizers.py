@@ -212,17 +212,17 @@ class TestHuggingFace:
             for place, name in enumerate(["<s>", "<|endoftext|>", "<think>", "[X]"])
         ]  # fmt: skip
         pair = [{"Sequence": {"id": "A", "type_id": 0}}, {"Sequence": {"id": "B", "type_id": 1}}]
-        templates = [
-            {"type": "TemplateProcessing", "pair": pair,
-             "single": [{"SpecialToken": {"id": name, "type_id": 0}}, {"Sequence": {"id": "A", "type_id": 0}}],
-             "special_tokens": {name: {"id": name, "ids": [number], "tokens": [name]}}}
-            for name, number in (("<s>", first), ("[X]", first + 3))
-        ]  # fmt: skip
+        template = {
+            "type": "TemplateProcessing",
+            "single": [{"SpecialToken": {"id": "<s>", "type_id": 0}}, {"Sequence": {"id": "A", "type_id": 0}}],
+            "pair": pair,
+            "special_tokens": {"<s>": {"id": "<s>", "ids": [first], "tokens": ["<s>"]}},
+        }
         byte_level = {"type": "ByteLevel", "add_prefix_space": True, "trim_offsets": False, "use_regex": True}
-        file["post_processor"] = {"type": "Sequence", "processors": [byte_level, *templates]}
+        file["post_processor"] = {"type": "Sequence", "processors": [byte_level, template]}
         (tmp_path / "theirs.json").write_text(json.dumps(file), encoding="utf-8")
         ours = agree_with_tokenizers(tmp_path / "theirs.json", tmp_path)
-        assert ours.conventions.any_order and ours.surround([5]) == [first + 3, first, 5]
+        assert ours.conventions.any_order and ours.surround([5]) == [first, 5]
 
     @pytest.mark.parametrize("pattern", [r"\d+", r"[a-z]+|\s", CL100K_PATTERN])
     def test_what_a_split_does_not_match_is_a_piece(self, pattern, tmp_path):

@@ -273,11 +273,15 @@ class TestHuggingFace:
         assert tokenizer.encode("<think><s>", "all") == [302, 0]
         assert tokenizer.encode_documents(["<think>"]).tolist() == [302]
 
-    def test_the_last_of_several_templates_is_the_outermost(self, tmp_path):
+    def test_of_several_post_processors_one_may_add_tokens(self, tmp_path):
+        """A second one would be given the first one's tokens as if they were a text of their own."""
         file = roberta()
-        ends = {"type": "RobertaProcessing", "sep": ["<mask>", 300], "cls": ["<mask>", 300]}
-        file["post_processor"] = {"type": "Sequence", "processors": [file["post_processor"], ends]}
-        assert read_json(file, tmp_path).surround([5]) == [300, 0, 5, 1, 300]
+        processors = [{"type": "ByteLevel"}, file["post_processor"]]
+        file["post_processor"] = {"type": "Sequence", "processors": processors}
+        assert read_json(file, tmp_path).surround([5]) == [0, 5, 1]
+        processors.append(processors[1])
+        with pytest.raises(BadInput, match="post_processor.processors has 2 that add tokens"):
+            read_json(file, tmp_path)
 
     def test_a_piece_that_is_a_token_is_that_token(self, tmp_path):
         file = roberta()
