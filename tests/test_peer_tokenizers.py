@@ -211,12 +211,15 @@ class TestHuggingFace:
              "normalized": name == "<think>", "special": name != "<think>"}
             for place, name in enumerate(["<s>", "<|endoftext|>", "<think>", "[X]"])
         ]  # fmt: skip
-        file["post_processor"] = {"type": "Sequence", "processors": [
-            {"type": "ByteLevel", "add_prefix_space": True, "trim_offsets": False, "use_regex": True},
-            {"type": "TemplateProcessing", "single": [{"SpecialToken": {"id": "<s>", "type_id": 0}},
-             {"Sequence": {"id": "A", "type_id": 0}}], "pair": [{"Sequence": {"id": "A", "type_id": 0}},
-             {"Sequence": {"id": "B", "type_id": 1}}],
-             "special_tokens": {"<s>": {"id": "<s>", "ids": [first], "tokens": ["<s>"]}}}]}  # fmt: skip
+        pair = [{"Sequence": {"id": "A", "type_id": 0}}, {"Sequence": {"id": "B", "type_id": 1}}]
+        template = {
+            "type": "TemplateProcessing",
+            "single": [{"SpecialToken": {"id": "<s>", "type_id": 0}}, {"Sequence": {"id": "A", "type_id": 0}}],
+            "pair": pair,
+            "special_tokens": {"<s>": {"id": "<s>", "ids": [first], "tokens": ["<s>"]}},
+        }
+        byte_level = {"type": "ByteLevel", "add_prefix_space": True, "trim_offsets": False, "use_regex": True}
+        file["post_processor"] = {"type": "Sequence", "processors": [byte_level, template]}
         (tmp_path / "theirs.json").write_text(json.dumps(file), encoding="utf-8")
         ours = agree_with_tokenizers(tmp_path / "theirs.json", tmp_path)
         assert ours.conventions.any_order and ours.surround([5]) == [first, 5]

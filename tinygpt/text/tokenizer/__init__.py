@@ -1,4 +1,5 @@
-"""Text to token ids and back. In reading order: plain, pretokens, training, merging, bpe, characters, wordpiece."""
+"""Text to token ids and back. In reading order: plain, pretokens, linked, training, merging, bpe, characters, wordpiece;
+then, for the vocabularies of other libraries, conventions and formats."""
 
 from os import PathLike
 from typing import Any

@@ -180,9 +180,10 @@ def _around(entry: Any, ids: dict[str, int]) -> tuple[tuple[int, ...], tuple[int
     processors = entry.get("processors")
     if not isinstance(processors, list):
         raise BadInput("post_processor.processors is missing or no list")
-    around = [_around(each, ids) for each in processors]
-    before = tuple(number for each, _ in reversed(around) for number in each)
-    return before, tuple(number for _, each in around for number in each)
+    adding = [each for each in processors if _type_of(each, "post_processor.processors") != "ByteLevel"]
+    if len(adding) > 1:
+        raise BadInput(f"post_processor.processors has {len(adding)} that add tokens; only one is supported")
+    return _around(adding[0] if adding else None, ids)
 
 
 def _template(entry: Entry, ids: dict[str, int]) -> tuple[tuple[int, ...], tuple[int, ...]]:
