@@ -1,5 +1,8 @@
-"""Text to token ids and back. In reading order: plain, pretokens, linked, training, merging, bpe, characters, wordpiece;
-then, for the vocabularies of other libraries, conventions and formats."""
+"""Text to token ids and back.
+
+In reading order: plain, pretokens, linked, training, merging, bpe, characters, wordpiece; then, for the vocabularies
+of other libraries, conventions and formats.
+"""
 
 from os import PathLike
 from typing import Any
