@@ -7,7 +7,7 @@ together. So no text costs many times what another does.
 """
 
 import heapq
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from itertools import pairwise
 
 from tinygpt.text.tokenizer.linked import IdPair, Row
@@ -49,26 +49,13 @@ def _merge_short(ids: list[int], merged: Mapping[IdPair, int]) -> list[int]:
 
 
 def _merge_long(ids: list[int], merged: Mapping[IdPair, int]) -> list[int]:
-    """A heap of (merge, place) over a linked list; an entry whose place no longer holds its pair is skipped."""
-    token = [*ids, _DEAD]
-    following = list(range(1, len(ids) + 2))
-    previous = list(range(-1, len(ids)))
-    heap = [(merged[pair], place) for place, pair in enumerate(pairwise(ids)) if pair in merged]
-    heapq.heapify(heap)
-    while heap:
-        new, place = heapq.heappop(heap)
-        partner = following[place]
-        if merged.get((token[place], token[partner])) != new:
-            continue
-        token[place], token[partner] = new, _DEAD
-        after = following[partner]
-        following[place], previous[after] = after, place
-        before = previous[place]
-        if before >= 0 and (candidate := merged.get((token[before], new))) is not None:
-            heapq.heappush(heap, (candidate, before))
-        if (candidate := merged.get((new, token[after]))) is not None:
-            heapq.heappush(heap, (candidate, place))
-    return [each for each in token if each != _DEAD]
+    """Through a heap; the id of a merge is its rank, too."""
+
+    def find(pair: IdPair) -> IdPair | None:
+        new = merged.get(pair)
+        return None if new is None else (new, new)
+
+    return _merge_by_heap(ids, find)
 
 
 def _merge_endless(ids: list[int], merged: Mapping[IdPair, int]) -> list[int]:
@@ -118,10 +105,15 @@ def _crossed(left: int, right: int, new: int, merged: Mapping[IdPair, int], part
 
 
 def merge_ranked(ids: list[int], merged: Mapping[IdPair, IdPair]) -> list[int]:
-    """`merge_piece` where the order of the merges is not that of the ids: pair -> (rank, id), least rank first.
+    """`merge_piece` where the order of the merges is not that of the ids: pair -> (rank, id), least rank first."""
+    return _merge_by_heap(ids, merged.get)
 
-    Several merges may make one token, and a merge may come before those that make its parts; then an entry of the
-    heap counts as stale when its place no longer makes the same token, as the library with such files has it.
+
+def _merge_by_heap(ids: list[int], find: Callable[[IdPair], IdPair | None]) -> list[int]:
+    """A heap of possible merges over a linked list of tokens; `find` gives a pair's (rank, id).
+
+    Where ids are not in the order of ranks, several merges may make one token, and a merge may come before those that
+    make its parts: so an entry counts as stale, and is skipped, when its place no longer makes the same token.
     """
     token = [*ids, _DEAD]
     following = list(range(1, len(ids) + 2))
@@ -129,7 +121,7 @@ def merge_ranked(ids: list[int], merged: Mapping[IdPair, IdPair]) -> list[int]:
     heap: list[tuple[int, int, int]] = []
 
     def push(place: int) -> None:
-        if (found := merged.get((token[place], token[following[place]]))) is not None:
+        if (found := find((token[place], token[following[place]]))) is not None:
             heapq.heappush(heap, (found[0], place, found[1]))
 
     for place in range(len(ids)):
@@ -137,7 +129,7 @@ def merge_ranked(ids: list[int], merged: Mapping[IdPair, IdPair]) -> list[int]:
     while heap:
         _, place, new = heapq.heappop(heap)
         partner = following[place]
-        found = merged.get((token[place], token[partner])) if token[place] != _DEAD else None
+        found = find((token[place], token[partner]))
         if found is None or found[1] != new:
             continue
         token[place], token[partner] = new, _DEAD
