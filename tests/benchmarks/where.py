@@ -28,6 +28,7 @@ from matrix_side import gflops, shapes
 
 from autograd import Key, blas_info, configure
 from autograd.kernels import deposit, on_numpy
+from autograd.kernels.cpu import for_blocks
 from tinygpt.model.gpt import GPT, GPTConfig
 from tinygpt.text.batches import Batch
 from tinygpt.train import AdamW, causal_lm_loss, train
@@ -108,8 +109,6 @@ def watch_everything(meter: Meter) -> None:
 
 def bandwidth() -> float:
     """Bytes a second, read and written, of the fastest copy beyond the caches, on every core."""
-    from autograd.kernels.cpu import for_blocks
-
     source = numpy.ones(COPIED // 8, numpy.float32)
     target = numpy.empty_like(source)
 
