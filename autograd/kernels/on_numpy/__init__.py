@@ -1,7 +1,7 @@
 """The kernels at the processor's speed: the names of `reference`, the same numbers to rounding.
 
-Why is the plain formula slow? A training step of a GPT is nine parts matrix products, which NumPy hands to a library
-that leaves nothing to gain, and one part everything else; but written plainly the rest takes as long as the products.
+Why is the plain formula slow? Nearly all the arithmetic of a training step is matrix products, which NumPy hands to a
+library that leaves little to gain; but written plainly, the little arithmetic between them takes as long as they do.
 GELU as it stands in a paper, over an activation of (4096, 1536):
 
     0.5*x*(1 + np.tanh(0.79788456*(x + 0.044715*x**3)))            332 ms
