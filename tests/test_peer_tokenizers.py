@@ -12,17 +12,14 @@ from pathlib import Path
 import pytest
 
 from tinygpt.text.tokenizer import Tokenizer
-from tinygpt.text.tokenizer.formats.tiktoken import CL100K_PATTERN, ENCODINGS
+from tinygpt.text.tokenizer.formats.tiktoken import ENCODINGS
+from tinygpt.text.tokenizer.pieces import CL100K_PATTERN, LLAMA3_PATTERN
 
 pytestmark = pytest.mark.peer
 
 DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
 GPT2 = DATA / "tokenizer" / "gpt2"
 
-LLAMA3_PATTERN = (
-    r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*"
-    r"|\s*[\r\n]+|\s+(?!\S)|\s+"
-)
 CORPUS = [
     "The quick brown fox can't jump over the lazy dog; I'LL say it 12345 times.\n\n  def f(x):\n\treturn x\r\n",
     "Déjà vu, naïve café — 今日は世界, привет мир, 안녕 🙂🙂 and the other brown foxes they've seen.   \n \n",

@@ -9,8 +9,8 @@ import pytest
 from tinygpt.errors import BadInput
 from tinygpt.text.tokenizer import Tokenizer, load_tokenizer
 from tinygpt.text.tokenizer.conventions import Conventions
-from tinygpt.text.tokenizer.formats.tiktoken import CL100K_PATTERN
 from tinygpt.text.tokenizer.formats.visible import to_visible
+from tinygpt.text.tokenizer.pieces import CL100K_PATTERN
 
 pytestmark = pytest.mark.core
 

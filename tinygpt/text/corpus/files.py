@@ -1,13 +1,12 @@
 """Text files and directories of them."""
 
-import codecs
 import os
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import NoReturn
 
 from tinygpt.errors import BadInput
 from tinygpt.text.corpus.documents import Corpus, Document
+from tinygpt.text.reading import check_encoding, not_encoded, refuse
 
 TEXT_SUFFIXES = (".txt", ".text", ".md", ".markdown", ".rst", ".org", ".tex")
 """What is read inside a directory; a file that is named itself is read whatever its suffix."""
@@ -24,7 +23,7 @@ def read_files(paths: Iterable[str | os.PathLike[str]], encoding: str = "utf-8")
     """
     if isinstance(paths, str | os.PathLike):
         paths = [paths]
-    _check_encoding(encoding)
+    check_encoding(encoding)
     named = [Path(path) for path in paths]
     if not named:
         raise BadInput("no file or directory was given to read")
@@ -46,7 +45,7 @@ def read_files(paths: Iterable[str | os.PathLike[str]], encoding: str = "utf-8")
 
 
 def _files_under(directory: Path) -> Iterator[Path]:
-    for root, folders, files in os.walk(directory, onerror=_refuse):
+    for root, folders, files in os.walk(directory, onerror=refuse):
         folders[:] = sorted(folder for folder in folders if not folder.startswith("."))
         for name in sorted(files):
             if not name.startswith(".") and name.lower().endswith(TEXT_SUFFIXES):
@@ -57,25 +56,9 @@ def _read(path: Path, encoding: str) -> str:
     try:
         data = path.read_bytes()
     except OSError as error:
-        _refuse(error)
+        refuse(error)
     try:
         text = data.decode(encoding)
     except UnicodeDecodeError as error:
-        bad = f"byte {error.start} is 0x{data[error.start]:02x} ({error.reason})"
-        raise BadInput(f"{path} is not {encoding}: {bad}; name its encoding, for instance --encoding latin-1") from None
+        raise not_encoded(path, encoding, error.start, error) from None
     return text.removeprefix("\ufeff").replace("\r\n", "\n").replace("\r", "\n")
-
-
-def _refuse(error: OSError) -> NoReturn:
-    if isinstance(error, FileNotFoundError):
-        raise BadInput(f"{error.filename} does not exist: check the path") from None
-    raise BadInput(f"{error.filename} cannot be read: {error.strerror}") from None
-
-
-def _check_encoding(encoding: str) -> None:
-    """Whether a codec of this name turns bytes into text (some, such as hex, turn bytes into bytes)."""
-    try:
-        codecs.lookup(encoding)
-        bytes(4).decode(encoding)
-    except (LookupError, UnicodeError, ValueError):
-        raise BadInput(f"{encoding!r} is not a text encoding: try utf-8, latin-1, cp1252 or utf-16") from None

@@ -3,18 +3,23 @@
 import hashlib
 import json
 from abc import ABC, abstractmethod
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from itertools import chain
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from os import PathLike
 from typing import Any, ClassVar, Self
 
 import numpy as np
 
 from tinygpt.errors import BadInput
+from tinygpt.text.reading import read_chunks
 from tinygpt.text.tokenizer import files
 from tinygpt.text.tokenizer.conventions import MOST_IDS, is_id
 from tinygpt.text.tokenizer.decoding import bytes_to_text
 from tinygpt.text.tokenizer.pretokens import split_at_special, text_to_bytes
+from tinygpt.text.tokenizer.streams import safe_parts
+from tinygpt.text.workers import SENT, spread
+
+STREAM_PART = 4096
+"""Characters of a stream encoded together: few enough to come soon, enough to cost little each."""
 
 END_OF_TEXT = "<|endoftext|>"
 """Ends a document, and so begins the next."""
@@ -52,8 +57,8 @@ class BaseTokenizer(ABC):
         self._token_bytes: list[bytes | None] = [by_id.get(number) for number in range(max(by_id, default=-1) + 1)]
 
     @abstractmethod
-    def _ordinary_ids(self, text: str) -> Iterable[int]:
-        """The ids of a text in which nothing is special."""
+    def _ordinary_ids(self, text: str) -> np.ndarray:
+        """The ids, uint32, of a text in which nothing is special."""
 
     @abstractmethod
     def definition(self) -> dict[str, Any]:
@@ -85,22 +90,54 @@ class BaseTokenizer(ABC):
         `allowed_special` names the special tokens that are recognised in it; "all" allows every one. Raises
         BadInput for a name the vocabulary does not have.
         """
-        return list(self._ids(text, self._allowed(allowed_special)))
+        return self._row(text, self._allowed(allowed_special)).tolist()
 
-    def encode_batch(self, texts: Iterable[str], allowed_special: Collection[str] = ()) -> list[list[int]]:
-        """`encode` of each text."""
+    def encode_batch(
+        self, texts: Iterable[str], allowed_special: Collection[str] = (), *, processes: int | None = None
+    ) -> list[list[int]]:
+        """`encode` of each text; many texts go to several processes, by default as many as there are cores."""
+        rows = self._rows(checked_texts(texts), self._allowed(allowed_special), processes)
+        return [row.tolist() for row in rows]
+
+    def encode_array(
+        self, text: str, allowed_special: Collection[str] = (), *, processes: int | None = None
+    ) -> np.ndarray:
+        """`encode` as an array of `dtype`, which takes 2 or 4 bytes a token where a list takes 8 or more.
+
+        Long text goes to several processes, by default as many as there are cores.
+        """
+        return self._joined(self._rows_of_parts([text], self._allowed(allowed_special), processes))
+
+    def encode_stream(self, chunks: Iterable[str], allowed_special: Collection[str] = ()) -> Iterator[int]:
+        """`encode` of the chunks joined, wherever they are cut; what is held of them is a few words.
+
+        All of the text is held where the vocabulary has a pattern that is not in `pieces.py`: where may it be cut?
+        """
         allowed = self._allowed(allowed_special)
-        return [list(self._ids(text, allowed)) for text in texts]
+        for part in safe_parts(chunks, self._recognised(allowed), self._last_cut, STREAM_PART):
+            yield from self._row(part, allowed).tolist()
 
-    def encode_array(self, text: str, allowed_special: Collection[str] = ()) -> np.ndarray:
-        """`encode` as an array of `dtype`, which takes 2 or 4 bytes a token where a list takes 8 or more."""
-        return np.fromiter(self._ids(text, self._allowed(allowed_special)), dtype=self.dtype)
+    def encode_file(
+        self,
+        path: str | PathLike[str],
+        allowed_special: Collection[str] = (),
+        *,
+        encoding: str = "utf-8",
+        processes: int | None = None,
+        progress: bool = False,
+    ) -> np.ndarray:
+        """`encode_array` of a file's text, of which no more is held than is being worked on.
 
-    def encode_documents(self, texts: Iterable[str]) -> np.ndarray:
+        Raises BadInput for a file that cannot be read or is not text in `encoding`.
+        """
+        chunks = read_chunks(path, encoding, progress)
+        return self._joined(self._rows_of_parts(chunks, self._allowed(allowed_special), processes))
+
+    def encode_documents(self, texts: Iterable[str], *, processes: int | None = None) -> np.ndarray:
         """All the texts in one row of ids, each ended by <|endoftext|> where the vocabulary has it."""
-        end = [] if self.end_of_text is None else [self.end_of_text]
-        ids = chain.from_iterable(chain(self._ids(text, ()), end) for text in texts)
-        return np.fromiter(ids, dtype=self.dtype)
+        end = np.array([] if self.end_of_text is None else [self.end_of_text], self.dtype)
+        rows = self._rows(checked_texts(texts), (), processes)
+        return self._joined(each for row in rows for each in (row, end))
 
     def decode(self, ids: Iterable[int]) -> str:
         """The text of the ids; bytes that are no UTF-8 become U+FFFD. Raises BadInput for an unknown id."""
@@ -135,6 +172,9 @@ class BaseTokenizer(ABC):
         canonical = json.dumps(self.definition(), sort_keys=True, separators=(",", ":"))
         return hashlib.sha256(canonical.encode("ascii")).hexdigest()
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self).from_definition, (self.definition(),)
+
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, BaseTokenizer):
             return NotImplemented
@@ -162,15 +202,41 @@ class BaseTokenizer(ABC):
         with files.naming(path):
             return cls.from_definition(definition)
 
-    def _ids(self, text: str, allowed: Collection[str]) -> Iterable[int]:
+    def _row(self, text: str, allowed: Collection[str]) -> np.ndarray:
+        """The ids, uint32, of a text in which the names `allowed` are recognised."""
         if not isinstance(text, str):
             raise BadInput(f"a text to encode must be a str, not {type(text).__name__}")
-        if not allowed:
+        if not (names := self._recognised(allowed)):
             return self._ordinary_ids(text)
-        parts = self._split_at_special(text, allowed)
-        return chain.from_iterable(
-            (self.special_tokens[part],) if is_special else self._ordinary_ids(part) for part, is_special in parts
-        )
+        parts = self._split_at_special(text, names)
+        rows = [
+            np.array([self.special_tokens[part]], np.uint32) if is_special else self._ordinary_ids(part)
+            for part, is_special in parts
+        ]
+        return np.concatenate(rows) if rows else np.empty(0, np.uint32)
+
+    def _rows(self, texts: Iterable[str], allowed: Collection[str], processes: int | None) -> Iterator[np.ndarray]:
+        for rows in spread(_encoder, (self, allowed), texts, processes):
+            yield from rows
+
+    def _rows_of_parts(
+        self, chunks: Iterable[str], allowed: Collection[str], processes: int | None
+    ) -> Iterator[np.ndarray]:
+        """The ids of the chunks joined, in rows that follow one another."""
+        parts = safe_parts(chunks, self._recognised(allowed), self._last_cut, SENT)
+        return self._rows(parts, allowed, processes)
+
+    def _joined(self, rows: Iterable[np.ndarray]) -> np.ndarray:
+        return np.concatenate([np.empty(0, self.dtype), *(row.astype(self.dtype) for row in rows)])
+
+    def _recognised(self, allowed: Collection[str]) -> Collection[str]:
+        """The special tokens that are looked for where `allowed` are allowed."""
+        return allowed
+
+    def _last_cut(self, text: str, start: int, end: int) -> int | None:
+        """The last place after `start` and up to `end` where the text may be cut, its parts encoded one by one."""
+        place = text.rfind(" ", start + 1, end + 1)
+        return None if place < 0 else place
 
     def _split_at_special(self, text: str, names: Collection[str]) -> Iterator[tuple[str, bool]]:
         return split_at_special(text, names)
@@ -191,6 +257,10 @@ class BaseTokenizer(ABC):
                 known = ", ".join(self.special_tokens) or "none"
                 raise BadInput(f"{name!r} is not a special token of this vocabulary (it has: {known})")
         return names
+
+
+def _encoder(tokenizer: BaseTokenizer, allowed: Collection[str]) -> Callable[[list[str]], list[np.ndarray]]:
+    return lambda texts: [tokenizer._row(text, allowed).astype(tokenizer.dtype) for text in texts]
 
 
 def checked_texts(texts: Iterable[str]) -> Iterable[str]:

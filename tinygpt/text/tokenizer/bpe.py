@@ -1,26 +1,25 @@
 """Byte-level byte-pair encoding, as GPT-2 has it: 256 bytes, the merges learned, the special tokens."""
 
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from itertools import chain
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from os import PathLike
 from typing import Any, Self
 
+import numpy as np
+
 from tinygpt.errors import BadInput
+from tinygpt.text.reading import read_chunks
 from tinygpt.text.tokenizer.base import END_OF_TEXT, BaseTokenizer, checked_names, checked_special, checked_texts
 from tinygpt.text.tokenizer.conventions import PLAIN, Conventions
+from tinygpt.text.tokenizer.encoding import PieceIds, as_row
 from tinygpt.text.tokenizer.files import bytes_to_field, field_to_bytes, list_field, naming, string_field
 from tinygpt.text.tokenizer.formats import gpt2, huggingface, tiktoken
-from tinygpt.text.tokenizer.merging import merge_piece, merge_ranked, whole_tokens
-from tinygpt.text.tokenizer.pretokens import GPT2_PATTERN, compile_pattern, text_to_bytes
+from tinygpt.text.tokenizer.pieces import PieceFinder, last_cut
+from tinygpt.text.tokenizer.pretokens import GPT2_PATTERN
+from tinygpt.text.tokenizer.streams import safe_parts
 from tinygpt.text.tokenizer.training import count_pieces, learn_merges
+from tinygpt.text.workers import SENT
 
 BYTES_IN_ORDER = bytes(range(256))
-
-CACHED_PIECES = 1 << 18
-"""Pieces whose ids are remembered. English has some 100,000 in 100 MB; full, the cache takes about 60 MB."""
-
-LONGEST_CACHED_PIECE = 64
-"""Characters; a longer piece is unlikely to come again, and a few endless ones would fill the memory."""
 
 
 class Tokenizer(BaseTokenizer):
@@ -54,15 +53,11 @@ class Tokenizer(BaseTokenizer):
         self.byte_order = bytes(byte_order)
         tokens = [bytes([byte]) for byte in byte_order]
         self.conventions = conventions
-        number_merges = _rank_merges if conventions.any_order else _number_merges
-        self._merged = number_merges(tokens, self.merges)
-        self._byte_ids = [byte_order.index(byte) for byte in range(256)]
-        self._find_pieces = compile_pattern(pattern).findall
-        self._piece_ids = _PieceIds(self)
+        self._piece_ids = PieceIds(tokens, self.merges, conventions)
+        self._find_pieces = PieceFinder(pattern)
         super().__init__(conventions.number(tokens), checked_special(special_tokens))
         if unknown := {*conventions.always} - self.special_tokens.keys():
             raise BadInput(f"conventions: always names {min(unknown)!r}, which is no special token")
-        self._whole = self._ids_of_whole_tokens(tokens)
 
     @classmethod
     def train(
@@ -74,25 +69,44 @@ class Tokenizer(BaseTokenizer):
         min_frequency: int = 2,
         pattern: str = GPT2_PATTERN,
         progress: bool = False,
+        processes: int | None = None,
     ) -> Self:
         """Learn merges until there are `vocab_size` tokens, or no pair occurs `min_frequency` times.
 
         The same texts in any order give the same merges: ties go to the pair that is greater as byte
         strings, compared lexicographically. Special tokens cut the texts and are never merged into anything.
-        A pair that occurs once teaches nothing about other text, so two is the least by default.
+        A pair that occurs once teaches nothing about other text, so two is the least by default. Many texts are
+        counted in several processes, by default as many as there are cores.
 
         Raises BadInput where `vocab_size` has no room for the 256 bytes and the special tokens.
         """
-        special_tokens = checked_names(special_tokens)
-        n_merges = vocab_size - 256 - len(special_tokens)
-        if n_merges < 0:
-            raise BadInput(
-                f"a vocabulary of {vocab_size} has no room for 256 bytes and {len(special_tokens)} special "
-                f"tokens: choose at least {256 + len(special_tokens)}"
-            )
-        if min_frequency < 1:
-            raise BadInput(f"min_frequency must be at least 1, not {min_frequency}")
-        pieces = count_pieces(checked_texts(texts), special_tokens, pattern)
+        special_tokens, n_merges = _room_for_merges(vocab_size, special_tokens, min_frequency)
+        pieces = count_pieces(checked_texts(texts), special_tokens, pattern, processes)
+        return cls(learn_merges(pieces, n_merges, min_frequency, progress), special_tokens, pattern)
+
+    @classmethod
+    def train_from_files(
+        cls,
+        paths: Iterable[str | PathLike[str]],
+        vocab_size: int,
+        special_tokens: Iterable[str] = (END_OF_TEXT,),
+        *,
+        encoding: str = "utf-8",
+        min_frequency: int = 2,
+        pattern: str = GPT2_PATTERN,
+        progress: bool = False,
+        processes: int | None = None,
+    ) -> Self:
+        """`train` on the texts of files, exactly as they stand, that may together be larger than memory.
+
+        Memory holds the unique pieces and a few parts of the text; all of a file where the pattern is not one of those
+        in `pieces.py`. Raises BadInput, naming the file, for one that cannot be read or is not text in `encoding`.
+        """
+        special_tokens, n_merges = _room_for_merges(vocab_size, special_tokens, min_frequency)
+        last_cut = cls((), (), pattern)._last_cut
+        files = (read_chunks(path, encoding, progress) for path in checked_texts(paths))
+        parts = (part for chunks in files for part in safe_parts(chunks, special_tokens, last_cut, SENT))
+        pieces = count_pieces(parts, special_tokens, pattern, processes)
         return cls(learn_merges(pieces, n_merges, min_frequency, progress), special_tokens, pattern)
 
     def encode_bytes(self, data: bytes) -> list[int]:
@@ -101,8 +115,8 @@ class Tokenizer(BaseTokenizer):
             return self.encode(data.decode("utf-8", "surrogatepass"))
         except UnicodeDecodeError:
             pieces = self._find_pieces(data.decode("utf-8", "surrogateescape"))
-            parts = (self._merge_bytes(piece.encode("utf-8", "surrogateescape")) for piece in pieces)
-            return list(chain.from_iterable(parts))
+            of_bytes = self._piece_ids.of_bytes
+            return as_row("".join(of_bytes(piece.encode("utf-8", "surrogateescape")) for piece in pieces)).tolist()
 
     def definition(self) -> dict[str, Any]:
         return {
@@ -185,79 +199,36 @@ class Tokenizer(BaseTokenizer):
         made = dict.fromkeys([*(bytes([byte]) for byte in self.byte_order), *(a + b for a, b in self.merges)])
         return dict(zip(made, self.conventions.numbers or range(len(made)))) | dict(self.conventions.unmerged)
 
-    def _ids(self, text: str, allowed: Collection[str]) -> Iterable[int]:
-        always = self.conventions.always
-        return super()._ids(text, [*allowed, *always] if always else allowed)
+    def _recognised(self, names: Collection[str]) -> Collection[str]:
+        return [*names, *self.conventions.always] if self.conventions.always else names
 
     def _split_at_special(self, text: str, names: Collection[str]) -> Iterator[tuple[str, bool]]:
         return self.conventions.split(text, names)
 
-    def _ordinary_ids(self, text: str) -> Iterable[int]:
+    def _ordinary_ids(self, text: str) -> np.ndarray:
         if self.conventions.prefix_space and text and not text.startswith(" "):
             text = " " + text
-        return chain.from_iterable(map(self._piece_ids.__getitem__, self._find_pieces(text)))
+        return as_row("".join(map(self._piece_ids.__getitem__, self._find_pieces(text))))
 
-    def _ids_of_whole_tokens(self, tokens: list[bytes]) -> dict[bytes, int]:
-        """Pieces that need no merging: those that would merge into one token, or that a convention leaves whole."""
-        conventions = self.conventions
-        numbers = conventions.numbers or range(len(tokens))
-        if conventions.whole_first:
-            return {**dict(zip(tokens, numbers)), **conventions.unmerged}
-        whole = () if conventions.any_order else whole_tokens(self._merged, len(self.byte_order))
-        return {tokens[each]: numbers[each] for each in whole}
-
-    def _merge_bytes(self, piece: bytes) -> list[int]:
-        if (whole := self._whole.get(piece)) is not None:
-            return [whole]
-        byte_ids, numbers = self._byte_ids, self.conventions.numbers
-        merge = merge_ranked if self.conventions.any_order else merge_piece
-        ids = merge([byte_ids[byte] for byte in piece], self._merged)
-        return ids if numbers is None else [numbers[each] for each in ids]
+    def _last_cut(self, text: str, start: int, end: int) -> int | None:
+        if not self._find_pieces.cuttable:
+            return None
+        place = last_cut(text, start, end)
+        if self.conventions.prefix_space:  # which a part that begins with anything but a space would get
+            while place is not None and text[place] != " ":
+                place = last_cut(text, start, place - 1)
+        return place
 
 
-class _PieceIds(dict[str, Sequence[int]]):
-    """Piece to ids, worked out when first asked for; emptied when full, which bounds the memory."""
-
-    def __init__(self, tokenizer: Tokenizer) -> None:
-        self._merge_bytes = tokenizer._merge_bytes
-
-    def __missing__(self, piece: str) -> Sequence[int]:
-        ids = tuple(self._merge_bytes(text_to_bytes(piece)))
-        if len(piece) <= LONGEST_CACHED_PIECE:
-            if len(self) >= CACHED_PIECES:
-                self.clear()
-            self[piece] = ids
-        return ids
-
-
-def _number_merges(tokens: list[bytes], merges: Sequence[tuple[bytes, bytes]]) -> dict[tuple[int, int], int]:
-    """Append each merge's token to `tokens`; the id of the merge of every two ids."""
-    id_of = {token: number for number, token in enumerate(tokens)}
-    merged = {}
-    for place, (left, right) in enumerate(merges):
-        if left not in id_of or right not in id_of:
-            missing = right if left in id_of else left
-            raise BadInput(f"merges[{place}] uses {missing!r}, which no entry before it makes")
-        token = left + right
-        if token in id_of:
-            raise BadInput(f"merges[{place}] makes {token!r}, which is token {id_of[token]} already")
-        id_of[token] = len(tokens)
-        merged[id_of[left], id_of[right]] = len(tokens)
-        tokens.append(token)
-    return merged
-
-
-def _rank_merges(tokens: list[bytes], merges: Sequence[tuple[bytes, bytes]]) -> dict[tuple[int, int], tuple[int, int]]:
-    """`_number_merges` for merges in any order: append each new token; the (rank, id) of the merge of every two ids."""
-    id_of = {token: number for number, token in enumerate(tokens)}
-    for left, right in merges:
-        if id_of.setdefault(left + right, len(tokens)) == len(tokens):
-            tokens.append(left + right)
-    merged: dict[tuple[int, int], tuple[int, int]] = {}
-    for place, (left, right) in enumerate(merges):
-        if left not in id_of or right not in id_of:
-            raise BadInput(f"merges[{place}] uses {right if left in id_of else left!r}, which no entry makes")
-        pair = id_of[left], id_of[right]
-        if merged.setdefault(pair, (place, id_of[left + right]))[0] != place:
-            raise BadInput(f"merges[{place}] repeats merges[{merged[pair][0]}]")
-    return merged
+def _room_for_merges(vocab_size: int, special_tokens: Iterable[str], min_frequency: int) -> tuple[list[str], int]:
+    """The special tokens, checked, and how many merges have room beside them and the 256 bytes."""
+    special_tokens = checked_names(special_tokens)
+    n_merges = vocab_size - 256 - len(special_tokens)
+    if n_merges < 0:
+        raise BadInput(
+            f"a vocabulary of {vocab_size} has no room for 256 bytes and {len(special_tokens)} special "
+            f"tokens: choose at least {256 + len(special_tokens)}"
+        )
+    if min_frequency < 1:
+        raise BadInput(f"min_frequency must be at least 1, not {min_frequency}")
+    return special_tokens, n_merges

@@ -3,6 +3,8 @@
 from collections.abc import Iterable
 from typing import Any, Self
 
+import numpy as np
+
 from tinygpt.errors import BadInput
 from tinygpt.text.tokenizer.base import UNKNOWN, BaseTokenizer, checked_names, checked_texts
 from tinygpt.text.tokenizer.files import list_field
@@ -50,13 +52,13 @@ class CharTokenizer(BaseTokenizer):
     def from_definition(cls, definition: dict[str, Any]) -> Self:
         return cls(list_field(definition, "characters"), list_field(definition, "special_tokens"))
 
-    def _ordinary_ids(self, text: str) -> Iterable[int]:
+    def _ordinary_ids(self, text: str) -> np.ndarray:
         id_of = self._id_of
         if UNKNOWN in self.special_tokens:
             unknown = self.special_tokens[UNKNOWN]
-            return [id_of.get(character, unknown) for character in text]
+            return np.array([id_of.get(character, unknown) for character in text], np.uint32)
         try:
-            return [id_of[character] for character in text]
+            return np.array([id_of[character] for character in text], np.uint32)
         except KeyError as error:
             character = error.args[0]
         raise BadInput(

@@ -1,5 +1,6 @@
 """In what the byte-pair encodings of other libraries differ from the plain one; a plain one differs in nothing."""
 
+import sys
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any, Self
@@ -135,8 +136,9 @@ def _has_type(name: str, value: Any) -> bool:
     return isinstance(value, bool)
 
 
-MOST_IDS = 1 << 22
-"""No vocabulary has so many tokens; a damaged file's id must not fill the memory."""
+MOST_IDS = sys.maxunicode + 1
+"""Each id must be the number of a character (`encoding.py` says why). No vocabulary has so many tokens, and a damaged
+file's id must not fill the memory."""
 
 
 def is_id(value: object) -> bool:

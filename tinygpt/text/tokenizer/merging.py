@@ -1,9 +1,8 @@
 """Applying merges to one piece: the pair learned first goes first, and of equal pairs the leftmost.
 
-Most pieces are a token of the vocabulary as they stand, and need only be looked up: `whole_tokens` says for which
-tokens that gives what the merges would. Of the others, words are searched for their next merge again and again; longer
-ones keep their possible merges in a heap; and endless ones go through a row in which all places of a pair are merged
-together. So no text costs many times what another does.
+A short piece is searched for its next merge again and again; a longer one keeps its possible merges in a heap; and an
+endless one goes through a row in which all places of a pair are merged together. So no text costs many times what
+another does. Encoding itself needs these only where `longest.py` cannot serve.
 """
 
 import heapq
@@ -12,8 +11,8 @@ from itertools import pairwise
 
 from tinygpt.text.tokenizer.linked import IdPair, Row
 
-LONG, ENDLESS = 100, 5000
-"""Bytes from which on a piece goes through a heap, and through a row: by then each is the faster one."""
+LONG = 100
+"""Bytes from which on a piece goes through a heap: by then that is faster."""
 
 _NONE = 1 << 62
 """In place of the id of a merge that does not exist."""
@@ -28,9 +27,7 @@ def merge_piece(ids: list[int], merged: Mapping[IdPair, int]) -> list[int]:
     `merged` maps a pair of ids to the id of their merge. Ids grow in the order learned, so the smallest is the
     merge to do next; a merge's own id is greater than its parts', so what a merge makes possible comes later.
     """
-    if len(ids) < LONG:
-        return _merge_short(ids, merged)
-    return _merge_long(ids, merged) if len(ids) < ENDLESS else _merge_endless(ids, merged)
+    return _merge_short(ids, merged) if len(ids) < LONG else _merge_long(ids, merged)
 
 
 def _merge_short(ids: list[int], merged: Mapping[IdPair, int]) -> list[int]:
@@ -58,8 +55,12 @@ def _merge_long(ids: list[int], merged: Mapping[IdPair, int]) -> list[int]:
     return _merge_by_heap(ids, find)
 
 
-def _merge_endless(ids: list[int], merged: Mapping[IdPair, int]) -> list[int]:
-    """A pair arises when the later of its two tokens is made, all its places at once: so it is in the heap once."""
+def merge_endless(ids: list[int], merged: Mapping[IdPair, int]) -> list[int]:
+    """`merge_piece` through a row.
+
+    A pair arises when the later of its two tokens is made, all its places at once: so it is in
+    the heap once.
+    """
     row = Row([ids], [1])
     heap = [(merged[pair], pair) for pair in row.counts if pair in merged]
     heapq.heapify(heap)
@@ -69,39 +70,6 @@ def _merge_endless(ids: list[int], merged: Mapping[IdPair, int]) -> list[int]:
             if (candidate := merged.get(arisen)) is not None:
                 heapq.heappush(heap, (candidate, arisen))
     return row.tokens[row.tokens >= 0].tolist()
-
-
-def whole_tokens(merged: Mapping[IdPair, int], n_single: int) -> set[int]:
-    """The tokens whose bytes, encoded, give that token: in nearly every vocabulary, all.
-
-    A token made of left and right is whole when both are, and when nothing merges across the boundary between them
-    before they merge with each other. Ids 0 … n_single − 1 are single bytes.
-    """
-    parts = {new: pair for pair, new in merged.items()}
-    whole = set(range(n_single))
-    for new, (left, right) in sorted(parts.items()):
-        if left in whole and right in whole and not _crossed(left, right, new, merged, parts):
-            whole.add(new)
-    return whole
-
-
-def _crossed(left: int, right: int, new: int, merged: Mapping[IdPair, int], parts: Mapping[int, IdPair]) -> bool:
-    """Whether some merge joins what lies on the two sides of the boundary, while both parts are being made.
-
-    Back in time from the merge of left and right, the tokens at the boundary are their last and first parts, the
-    parts of these, and so on. Each pair of them that existed together must have no merge learned before one of the
-    two became part of a greater token; at the same moment (aaa) the left place goes first.
-    """
-    left_until = right_until = new
-    while left in parts or right in parts:
-        if left > right:
-            left_until, left = left, parts[left][1]
-        else:
-            right_until, right = right, parts[right][0]
-        between = merged.get((left, right))
-        if between is not None and between < left_until and between <= right_until:
-            return True
-    return False
 
 
 def merge_ranked(ids: list[int], merged: Mapping[IdPair, IdPair]) -> list[int]:

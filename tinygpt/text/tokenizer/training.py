@@ -7,26 +7,43 @@ O(places · log places), however long a piece is.
 
 import heapq
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from tqdm import tqdm
 
 from tinygpt.text.tokenizer.linked import IdPair, Row
-from tinygpt.text.tokenizer.pretokens import compile_pattern, split_at_special, text_to_bytes
+from tinygpt.text.tokenizer.pieces import PieceFinder
+from tinygpt.text.tokenizer.pretokens import split_at_special, text_to_bytes
+from tinygpt.text.workers import spread
 
 _COMPLEMENT = bytes(255 - byte for byte in range(256))
 
 
-def count_pieces(texts: Iterable[str], special_tokens: Iterable[str], pattern: str) -> Counter[bytes]:
-    """How often each piece occurs; memory grows with the unique pieces, not with the texts."""
-    find_pieces = compile_pattern(pattern).findall
-    names = tuple(special_tokens)
+def count_pieces(
+    texts: Iterable[str], special_tokens: Iterable[str], pattern: str, processes: int | None = None
+) -> Counter[bytes]:
+    """How often each piece occurs; memory grows with the unique pieces, not with the texts.
+
+    Many texts go to several processes, by default as many as there are cores.
+    """
     counts: Counter[str] = Counter()
-    for text in texts:
-        for part, is_special in split_at_special(text, names):
-            if not is_special:
-                counts.update(find_pieces(part))
+    for part in spread(_counter, (tuple(special_tokens), pattern), texts, processes):
+        counts.update(part)
     return Counter({text_to_bytes(piece): count for piece, count in counts.items()})
+
+
+def _counter(names: Sequence[str], pattern: str) -> Callable[[Iterable[str]], Counter[str]]:
+    find_pieces = PieceFinder(pattern)
+
+    def count(texts: Iterable[str]) -> Counter[str]:
+        counts: Counter[str] = Counter()
+        for text in texts:
+            for part, is_special in split_at_special(text, names):
+                if not is_special:
+                    counts.update(find_pieces(part))
+        return counts
+
+    return count
 
 
 def learn_merges(

@@ -187,8 +187,8 @@ class WordPiece(BaseTokenizer):
             raise BadInput(f"entry 'lowercase' must be true or false, not {lowercase!r}")
         return cls(list_field(definition, "tokens"), lowercase)
 
-    def _ordinary_ids(self, text: str) -> Iterable[int]:
-        return chain.from_iterable(map(self._chunk_ids.__getitem__, _CHUNK.findall(text)))
+    def _ordinary_ids(self, text: str) -> np.ndarray:
+        return np.fromiter(chain.from_iterable(map(self._chunk_ids.__getitem__, _CHUNK.findall(text))), np.uint32)
 
     def _word_ids(self, word: str) -> Sequence[int]:
         ids = longest_pieces(word, self._beginnings, self._continuations) if len(word) <= LONGEST_WORD else None

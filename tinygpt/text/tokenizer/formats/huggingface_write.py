@@ -7,7 +7,7 @@ from typing import Any
 from tinygpt.errors import BadInput
 from tinygpt.files import replacing
 from tinygpt.text.tokenizer.formats import visible
-from tinygpt.text.tokenizer.formats.tiktoken import CL100K_PATTERN, O200K_PATTERN
+from tinygpt.text.tokenizer.pieces import CL100K_PATTERN, O200K_PATTERN
 from tinygpt.text.tokenizer.pretokens import GPT2_PATTERN
 
 WHOLE_TEXT = r"[\s\S]+"

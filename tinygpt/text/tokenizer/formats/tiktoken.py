@@ -17,21 +17,8 @@ from tinygpt.text.tokenizer.conventions import Conventions, is_id
 from tinygpt.text.tokenizer.files import naming
 from tinygpt.text.tokenizer.formats import visible
 from tinygpt.text.tokenizer.merging import merge_piece
+from tinygpt.text.tokenizer.pieces import CL100K_PATTERN, O200K_PATTERN
 from tinygpt.text.tokenizer.pretokens import GPT2_PATTERN
-
-CL100K_PATTERN = (
-    r"'(?i:[sdmt]|ll|ve|re)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*"
-    r"|\s++(?!\S)|\s*[\r\n]|\s+(?!\S)|\s"
-)
-"""Endings in either case; a word with one sign before it; three digits at most; signs with the line ends behind
-them; white space at the end of the text, up to a line end, or all but the last one."""
-
-O200K_PATTERN = (
-    r"[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]*[\p{Ll}\p{Lm}\p{Lo}\p{M}]+(?i:'s|'t|'re|'ve|'m|'ll|'d)?"
-    r"|[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]+[\p{Ll}\p{Lm}\p{Lo}\p{M}]*(?i:'s|'t|'re|'ve|'m|'ll|'d)?"
-    r"|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n/]*|\s*[\r\n]+|\s+(?!\S)|\s+"
-)
-"""As cl100k's, with marks counted as letters, words cut where capitals begin, and endings kept at their words."""
 
 ENCODINGS: dict[str, tuple[str, dict[str, int]]] = {
     "r50k_base": (GPT2_PATTERN, {"<|endoftext|>": 50256}),

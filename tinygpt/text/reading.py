@@ -1,0 +1,67 @@
+"""Text out of files: in chunks where a file may be larger than memory, and what is said of a file that is none."""
+
+import codecs
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import NoReturn
+
+from tqdm import tqdm
+
+from tinygpt.errors import BadInput
+
+CHUNK = 1 << 20
+"""Bytes read at a time."""
+
+
+def read_chunks(path: str | os.PathLike[str], encoding: str = "utf-8", progress: bool = False) -> Iterator[str]:
+    """One file's text in chunks, exactly as it stands: the file may be larger than memory.
+
+    Raises BadInput, naming the file, where it may not be read or is not valid in the encoding.
+    """
+    check_encoding(encoding)
+    decode = codecs.getincrementaldecoder(encoding)().decode
+    try:
+        with open(path, "rb") as file:
+            size = os.fstat(file.fileno()).st_size
+            with tqdm(total=size, unit="B", unit_scale=True, disable=not progress, desc=Path(path).name) as bar:
+                before = 0
+                while data := file.read(CHUNK):
+                    yield _decoded(decode, data, False, path, encoding, before)
+                    before += len(data)
+                    bar.update(len(data))
+                yield _decoded(decode, b"", True, path, encoding, before)
+    except OSError as error:
+        refuse(error)
+
+
+def _decoded(
+    decode: Callable[[bytes, bool], str], data: bytes, is_last: bool, path: object, encoding: str, before: int
+) -> str:
+    try:
+        return decode(data, is_last)
+    except UnicodeDecodeError as error:
+        place = before + len(data) - len(error.object) + error.start
+        raise not_encoded(path, encoding, place, error) from None
+
+
+def not_encoded(path: object, encoding: str, place: int, error: UnicodeDecodeError) -> BadInput:
+    """What to raise where the byte at `place` of a file is not valid in the encoding."""
+    bad = f"byte {place} is 0x{error.object[error.start]:02x} ({error.reason})"
+    return BadInput(f"{path} is not {encoding}: {bad}; name its encoding, for instance --encoding latin-1")
+
+
+def refuse(error: OSError) -> NoReturn:
+    """Raise BadInput for a file that cannot be read."""
+    if isinstance(error, FileNotFoundError):
+        raise BadInput(f"{error.filename} does not exist: check the path") from None
+    raise BadInput(f"{error.filename} cannot be read: {error.strerror}") from None
+
+
+def check_encoding(encoding: str) -> None:
+    """Whether a codec of this name turns bytes into text (some, such as hex, turn bytes into bytes)."""
+    try:
+        codecs.lookup(encoding)
+        bytes(4).decode(encoding)
+    except (LookupError, UnicodeError, ValueError):
+        raise BadInput(f"{encoding!r} is not a text encoding: try utf-8, latin-1, cp1252 or utf-16") from None

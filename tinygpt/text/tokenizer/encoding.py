@@ -1,0 +1,98 @@
+"""From a piece to the ids of its tokens, worked out once and remembered."""
+
+from collections.abc import Callable, Mapping, Sequence
+
+import numpy as np
+
+from tinygpt.errors import BadInput
+from tinygpt.text.tokenizer.conventions import Conventions
+from tinygpt.text.tokenizer.linked import IdPair
+from tinygpt.text.tokenizer.longest import LongestTokens
+from tinygpt.text.tokenizer.merging import merge_ranked
+from tinygpt.text.tokenizer.pretokens import text_to_bytes
+
+REMEMBERED_PIECES = 1 << 18
+"""English has some 100,000 different pieces in 100 MB; full, the memory takes about 50 MB."""
+
+LONGEST_REMEMBERED_PIECE = 64
+"""Characters; a longer piece is unlikely to come again, and a few endless ones would fill the memory."""
+
+
+class PieceIds(dict[str, str]):
+    """Piece -> the ids of its tokens, each as the character of that number, emptied when full.
+
+    A str is Python's fastest row of numbers: `"".join` puts a text's ids together without an object for each, and
+    `as_row` takes them out.
+    """
+
+    def __init__(self, tokens: list[bytes], merges: Sequence[tuple[bytes, bytes]], conventions: Conventions) -> None:
+        """`tokens` holds the single bytes; the tokens that the merges make are appended to it."""
+        self._split = _splitter(tokens, merges, conventions.any_order)
+        numbers = conventions.numbers or range(len(tokens))
+        self._characters = list(map(chr, numbers))
+        self._unsplit: Mapping[bytes, int] = {}
+        if conventions.whole_first:
+            self._unsplit = {**dict(zip(tokens, numbers)), **conventions.unmerged}
+
+    def __missing__(self, piece: str) -> str:
+        ids = self.of_bytes(text_to_bytes(piece))
+        if len(piece) <= LONGEST_REMEMBERED_PIECE:
+            if len(self) >= REMEMBERED_PIECES:
+                self.clear()
+            self[piece] = ids
+        return ids
+
+    def of_bytes(self, piece: bytes) -> str:
+        """The ids of a piece that may be no text."""
+        if (number := self._unsplit.get(piece)) is not None:
+            return chr(number)
+        return "".join(map(self._characters.__getitem__, self._split(piece)))
+
+
+def as_row(ids: str) -> np.ndarray:
+    """The numbers of the characters, uint32."""
+    return np.frombuffer(ids.encode("utf-32-le", "surrogatepass"), dtype="<u4")
+
+
+def _splitter(
+    tokens: list[bytes], merges: Sequence[tuple[bytes, bytes]], any_order: bool
+) -> Callable[[bytes], list[int]]:
+    """The function from a piece to the places of its tokens in `tokens`."""
+    if not any_order:
+        return LongestTokens(tokens, number_merges(tokens, merges)).split
+    byte_ids = [tokens.index(bytes([byte])) for byte in range(256)]
+    ranked = _rank_merges(tokens, merges)
+    return lambda piece: merge_ranked([byte_ids[byte] for byte in piece], ranked)
+
+
+def number_merges(tokens: list[bytes], merges: Sequence[tuple[bytes, bytes]]) -> dict[IdPair, int]:
+    """Append each merge's token to `tokens`; the id of the merge of every two ids."""
+    id_of = {token: number for number, token in enumerate(tokens)}
+    merged = {}
+    for place, (left, right) in enumerate(merges):
+        if left not in id_of or right not in id_of:
+            missing = right if left in id_of else left
+            raise BadInput(f"merges[{place}] uses {missing!r}, which no entry before it makes")
+        token = left + right
+        if token in id_of:
+            raise BadInput(f"merges[{place}] makes {token!r}, which is token {id_of[token]} already")
+        id_of[token] = len(tokens)
+        merged[id_of[left], id_of[right]] = len(tokens)
+        tokens.append(token)
+    return merged
+
+
+def _rank_merges(tokens: list[bytes], merges: Sequence[tuple[bytes, bytes]]) -> dict[IdPair, IdPair]:
+    """`number_merges` for merges in any order: append each new token; the (rank, id) of the merge of every two ids."""
+    id_of = {token: number for number, token in enumerate(tokens)}
+    for left, right in merges:
+        if id_of.setdefault(left + right, len(tokens)) == len(tokens):
+            tokens.append(left + right)
+    merged: dict[IdPair, IdPair] = {}
+    for place, (left, right) in enumerate(merges):
+        if left not in id_of or right not in id_of:
+            raise BadInput(f"merges[{place}] uses {right if left in id_of else left!r}, which no entry makes")
+        pair = id_of[left], id_of[right]
+        if merged.setdefault(pair, (place, id_of[left + right]))[0] != place:
+            raise BadInput(f"merges[{place}] repeats merges[{merged[pair][0]}]")
+    return merged
