@@ -14,7 +14,8 @@ from tinygpt.errors import BadInput
 from tinygpt.text.tokenizer import files
 from tinygpt.text.tokenizer.conventions import MOST_IDS, is_id
 from tinygpt.text.tokenizer.decoding import bytes_to_text
-from tinygpt.text.tokenizer.pretokens import split_at_special, text_to_bytes
+from tinygpt.text.tokenizer.offsets import Offset, byte_offsets
+from tinygpt.text.tokenizer.pretokens import Span, special_spans, text_to_bytes
 
 END_OF_TEXT = "<|endoftext|>"
 """Ends a document, and so begins the next."""
@@ -79,22 +80,60 @@ class BaseTokenizer(ABC):
         """The smallest unsigned type that holds every id: uint16 up to 65,536 tokens, else uint32."""
         return np.dtype(np.uint16 if self.vocab_size <= 1 << 16 else np.uint32)
 
-    def encode(self, text: str, allowed_special: Collection[str] = ()) -> list[int]:
+    def encode(
+        self, text: str, allowed_special: Collection[str] = (), disallowed_special: Collection[str] = ()
+    ) -> list[int]:
         """The ids of the text.
 
-        `allowed_special` names the special tokens that are recognised in it; "all" allows every one. Raises
-        BadInput for a name the vocabulary does not have.
+        `allowed_special` names the special tokens that are recognised in it; "all" allows every one. Those in
+        `disallowed_special` ("all": every one that is not allowed) must not be written in it. None is, by default, and
+        so any text is text; tiktoken's default is the opposite, "all". Raises BadInput for a name the vocabulary does
+        not have, and for a disallowed token, with its place.
         """
-        return list(self._ids(text, self._allowed(allowed_special)))
+        allowed = self._allowed(allowed_special)
+        self._refuse(text, self._disallowed(disallowed_special, allowed), allowed)
+        return list(self._ids(text, allowed))
 
-    def encode_batch(self, texts: Iterable[str], allowed_special: Collection[str] = ()) -> list[list[int]]:
+    def encode_batch(
+        self,
+        texts: Iterable[str],
+        allowed_special: Collection[str] = (),
+        disallowed_special: Collection[str] = (),
+    ) -> list[list[int]]:
         """`encode` of each text."""
         allowed = self._allowed(allowed_special)
+        if disallowed := self._disallowed(disallowed_special, allowed):
+            texts = list(texts)
+            for place, text in enumerate(texts):
+                self._refuse(text, disallowed, allowed, f"texts[{place}]")
         return [list(self._ids(text, allowed)) for text in texts]
 
-    def encode_array(self, text: str, allowed_special: Collection[str] = ()) -> np.ndarray:
+    def encode_array(
+        self, text: str, allowed_special: Collection[str] = (), disallowed_special: Collection[str] = ()
+    ) -> np.ndarray:
         """`encode` as an array of `dtype`, which takes 2 or 4 bytes a token where a list takes 8 or more."""
-        return np.fromiter(self._ids(text, self._allowed(allowed_special)), dtype=self.dtype)
+        allowed = self._allowed(allowed_special)
+        self._refuse(text, self._disallowed(disallowed_special, allowed), allowed)
+        return np.fromiter(self._ids(text, allowed), dtype=self.dtype)
+
+    def encode_with_offsets(self, text: str, allowed_special: Collection[str] = ()) -> tuple[list[int], list[Offset]]:
+        """(ids, offsets): what `encode` gives, and of each token its (start, end) in characters of the text.
+
+        text[start:end] is what the token was made of. Tokens that share one character's bytes all have that whole
+        character; a special token has the white space that it swallows, too; a space that was not in the text has no
+        length. The offsets are those of the library `tokenizers`, untrimmed.
+        """
+        ids: list[int] = []
+        offsets: list[Offset] = []
+        for start, end, special in self._spans(checked_text(text), self._allowed(allowed_special)):
+            if special is not None:
+                ids.append(self.special_tokens[special])
+                offsets.append((start, end))
+                continue
+            part_ids, part_offsets = self._ordinary_with_offsets(text[start:end])
+            ids += part_ids
+            offsets += [(start + first, start + last) for first, last in part_offsets]
+        return ids, offsets
 
     def encode_documents(self, texts: Iterable[str]) -> np.ndarray:
         """All the texts in one row of ids, each ended by <|endoftext|> where the vocabulary has it."""
@@ -163,17 +202,21 @@ class BaseTokenizer(ABC):
             return cls.from_definition(definition)
 
     def _ids(self, text: str, allowed: Collection[str]) -> Iterable[int]:
-        if not isinstance(text, str):
-            raise BadInput(f"a text to encode must be a str, not {type(text).__name__}")
         if not allowed:
-            return self._ordinary_ids(text)
-        parts = self._split_at_special(text, allowed)
+            return self._ordinary_ids(checked_text(text))
         return chain.from_iterable(
-            (self.special_tokens[part],) if is_special else self._ordinary_ids(part) for part, is_special in parts
+            self._ordinary_ids(text[start:end]) if special is None else (self.special_tokens[special],)
+            for start, end, special in self._spans(checked_text(text), allowed)
         )
 
-    def _split_at_special(self, text: str, names: Collection[str]) -> Iterator[tuple[str, bool]]:
-        return split_at_special(text, names)
+    def _spans(self, text: str, names: Collection[str]) -> Iterator[Span]:
+        """The special tokens that `names` lets be recognised, and the ordinary text between them."""
+        return special_spans(text, names)
+
+    def _ordinary_with_offsets(self, text: str) -> tuple[list[int], list[Offset]]:
+        """The ids of a text in which nothing is special, and the place of each token in it."""
+        ids = list(self._ordinary_ids(text))
+        return ids, byte_offsets(text, [len(self.token_bytes(each)) for each in ids])
 
     def _special_field(self) -> list[str] | dict[str, int]:
         """The special tokens for a definition: the names in order, with ids where these are not the next ones."""
@@ -191,6 +234,30 @@ class BaseTokenizer(ABC):
                 known = ", ".join(self.special_tokens) or "none"
                 raise BadInput(f"{name!r} is not a special token of this vocabulary (it has: {known})")
         return names
+
+    def _disallowed(self, names: Collection[str], allowed: Collection[str]) -> set[str]:
+        return {*self._allowed(names)} - {*allowed}
+
+    def _refuse(self, text: str, disallowed: set[str], allowed: Collection[str], where: str = "the text") -> None:
+        """Raises BadInput where the first special token of the text that is not allowed is a disallowed one.
+
+        What is allowed is looked for, too: a name that is a part of a longer, allowed one does not count.
+        """
+        if not disallowed:
+            return
+        for start, _, special in special_spans(checked_text(text), [*allowed, *disallowed]):
+            if special in disallowed:
+                raise BadInput(
+                    f"{where} has the special token {special!r} at character {start}: name it in allowed_special, or "
+                    "leave it out of disallowed_special to have it as ordinary text"
+                )
+
+
+def checked_text(text: str) -> str:
+    """The text, unless it is something else."""
+    if not isinstance(text, str):
+        raise BadInput(f"a text to encode must be a str, not {type(text).__name__}")
+    return text
 
 
 def checked_texts(texts: Iterable[str]) -> Iterable[str]:

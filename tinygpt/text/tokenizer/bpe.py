@@ -11,7 +11,7 @@ from tinygpt.text.tokenizer.conventions import PLAIN, Conventions
 from tinygpt.text.tokenizer.files import bytes_to_field, field_to_bytes, list_field, naming, string_field
 from tinygpt.text.tokenizer.formats import gpt2, huggingface, tiktoken
 from tinygpt.text.tokenizer.merging import merge_piece, merge_ranked, whole_tokens
-from tinygpt.text.tokenizer.pretokens import GPT2_PATTERN, compile_pattern, text_to_bytes
+from tinygpt.text.tokenizer.pretokens import GPT2_PATTERN, Span, compile_pattern, text_to_bytes
 from tinygpt.text.tokenizer.training import count_pieces, learn_merges
 
 BYTES_IN_ORDER = bytes(range(256))
@@ -189,13 +189,12 @@ class Tokenizer(BaseTokenizer):
         always = self.conventions.always
         return super()._ids(text, [*allowed, *always] if always else allowed)
 
-    def _split_at_special(self, text: str, names: Collection[str]) -> Iterator[tuple[str, bool]]:
-        return self.conventions.split(text, names)
+    def _spans(self, text: str, names: Collection[str]) -> Iterator[Span]:
+        return self.conventions.spans(text, names)
 
     def _ordinary_ids(self, text: str) -> Iterable[int]:
-        if self.conventions.prefix_space and text and not text.startswith(" "):
-            text = " " + text
-        return chain.from_iterable(map(self._piece_ids.__getitem__, self._find_pieces(text)))
+        pieces = self._find_pieces(self.conventions.begun(text))
+        return chain.from_iterable(map(self._piece_ids.__getitem__, pieces))
 
     def _ids_of_whole_tokens(self, tokens: list[bytes]) -> dict[bytes, int]:
         """Pieces that need no merging: those that would merge into one token, or that a convention leaves whole."""
