@@ -1,16 +1,24 @@
 """Byte-level byte-pair encoding, as GPT-2 has it: 256 bytes, the merges learned, the special tokens."""
 
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from itertools import chain
 from os import PathLike
 from typing import Any, Self
 
 from tinygpt.errors import BadInput
-from tinygpt.text.tokenizer.base import END_OF_TEXT, BaseTokenizer, checked_names, checked_special, checked_texts
+from tinygpt.text.tokenizer.base import (
+    END_OF_TEXT,
+    BaseTokenizer,
+    checked_names,
+    checked_special,
+    checked_text,
+    checked_texts,
+)
 from tinygpt.text.tokenizer.conventions import PLAIN, Conventions
+from tinygpt.text.tokenizer.dropout import checked_probability, drawing, merge_with_dropout
 from tinygpt.text.tokenizer.files import bytes_to_field, field_to_bytes, list_field, naming, string_field
 from tinygpt.text.tokenizer.formats import gpt2, huggingface, tiktoken
-from tinygpt.text.tokenizer.merging import merge_piece, merge_ranked, whole_tokens
+from tinygpt.text.tokenizer.merging import merge_piece, merge_ranked, ranked_by_id, whole_tokens
 from tinygpt.text.tokenizer.pretokens import GPT2_PATTERN, Span, compile_pattern, text_to_bytes
 from tinygpt.text.tokenizer.training import count_pieces, learn_merges
 
@@ -103,6 +111,25 @@ class Tokenizer(BaseTokenizer):
             pieces = self._find_pieces(data.decode("utf-8", "surrogateescape"))
             parts = (self._merge_bytes(piece.encode("utf-8", "surrogateescape")) for piece in pieces)
             return list(chain.from_iterable(parts))
+
+    def encode_dropout(self, text: str, p: float, seed: int = 0, allowed_special: Collection[str] = ()) -> list[int]:
+        """Other ids of the text: each time a merge is looked for, each candidate is left out with probability `p`.
+
+        `decode` gives the text back all the same. The same text and seed give the same ids; p = 0 those of `encode`.
+        Where a convention takes a piece that is a token as it stands, that is left out with probability p, too. For
+        training a model, never for using it; see `dropout.py`. Raises BadInput where p does not lie in 0 … 1.
+        """
+        if not checked_probability(p):
+            return self.encode(text, allowed_special)
+        draw = drawing(seed, checked_text(text))
+        ids: list[int] = []
+        for start, end, special in self._spans(text, self._allowed(allowed_special)):
+            if special is not None:
+                ids.append(self.special_tokens[special])
+                continue
+            for piece in self._find_pieces(self.conventions.begun(text[start:end])):
+                ids += self._merge_bytes_dropout(text_to_bytes(piece), p, draw)
+        return ids
 
     def definition(self) -> dict[str, Any]:
         return {
@@ -212,6 +239,14 @@ class Tokenizer(BaseTokenizer):
         merge = merge_ranked if self.conventions.any_order else merge_piece
         ids = merge([byte_ids[byte] for byte in piece], self._merged)
         return ids if numbers is None else [numbers[each] for each in ids]
+
+    def _merge_bytes_dropout(self, piece: bytes, p: float, draw: Callable[[], float]) -> list[int]:
+        conventions = self.conventions
+        if conventions.whole_first and piece in self._whole and draw() >= p:
+            return [self._whole[piece]]
+        find = self._merged.get if conventions.any_order else ranked_by_id(self._merged)
+        ids = merge_with_dropout([self._byte_ids[byte] for byte in piece], find, p, draw)
+        return ids if conventions.numbers is None else [conventions.numbers[each] for each in ids]
 
 
 class _PieceIds(dict[str, Sequence[int]]):

@@ -49,13 +49,18 @@ def _merge_short(ids: list[int], merged: Mapping[IdPair, int]) -> list[int]:
 
 
 def _merge_long(ids: list[int], merged: Mapping[IdPair, int]) -> list[int]:
-    """Through a heap; the id of a merge is its rank, too."""
+    """Through a heap."""
+    return merge_by_heap(ids, ranked_by_id(merged))
+
+
+def ranked_by_id(merged: Mapping[IdPair, int]) -> Callable[[IdPair], IdPair | None]:
+    """A pair's (rank, id) where the id of a merge is its rank, too."""
 
     def find(pair: IdPair) -> IdPair | None:
         new = merged.get(pair)
         return None if new is None else (new, new)
 
-    return _merge_by_heap(ids, find)
+    return find
 
 
 def _merge_endless(ids: list[int], merged: Mapping[IdPair, int]) -> list[int]:
@@ -106,11 +111,15 @@ def _crossed(left: int, right: int, new: int, merged: Mapping[IdPair, int], part
 
 def merge_ranked(ids: list[int], merged: Mapping[IdPair, IdPair]) -> list[int]:
     """`merge_piece` where the order of the merges is not that of the ids: pair -> (rank, id), least rank first."""
-    return _merge_by_heap(ids, merged.get)
+    return merge_by_heap(ids, merged.get)
 
 
-def _merge_by_heap(ids: list[int], find: Callable[[IdPair], IdPair | None]) -> list[int]:
+def merge_by_heap(
+    ids: list[int], find: Callable[[IdPair], IdPair | None], passed_over: Callable[[], bool] | None = None
+) -> list[int]:
     """A heap of possible merges over a linked list of tokens; `find` gives a pair's (rank, id).
+
+    A merge that is `passed_over` when its turn has come waits until another one has been done (dropout.py).
 
     Where ids are not in the order of ranks, several merges may make one token, and a merge may come before those that
     make its parts: so an entry counts as stale, and is skipped, when its place no longer makes the same token.
@@ -119,6 +128,7 @@ def _merge_by_heap(ids: list[int], find: Callable[[IdPair], IdPair | None]) -> l
     following = list(range(1, len(ids) + 2))
     previous = list(range(-1, len(ids)))
     heap: list[tuple[int, int, int]] = []
+    waiting: list[tuple[int, int, int]] = []
 
     def push(place: int) -> None:
         if (found := find((token[place], token[following[place]]))) is not None:
@@ -127,10 +137,14 @@ def _merge_by_heap(ids: list[int], find: Callable[[IdPair], IdPair | None]) -> l
     for place in range(len(ids)):
         push(place)
     while heap:
-        _, place, new = heapq.heappop(heap)
+        candidate = heapq.heappop(heap)
+        _, place, new = candidate
         partner = following[place]
         found = find((token[place], token[partner]))
         if found is None or found[1] != new:
+            continue
+        if passed_over is not None and passed_over():
+            waiting.append(candidate)
             continue
         token[place], token[partner] = new, _DEAD
         after = following[partner]
@@ -138,4 +152,6 @@ def _merge_by_heap(ids: list[int], find: Callable[[IdPair], IdPair | None]) -> l
         if previous[place] >= 0:
             push(previous[place])
         push(place)
+        while waiting:
+            heapq.heappush(heap, waiting.pop())
     return [each for each in token if each != _DEAD]
