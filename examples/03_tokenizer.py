@@ -59,6 +59,12 @@ def main(vocab_sizes=VOCAB_SIZES):
         print(", ".join(repr((left + right).decode()) for left, right in tokenizer.merges[:8]) or "none")
         print(f"  {len(ids):2}  {shown(map(tokenizer.token_bytes, ids))}")
 
+    print("\nBPE-dropout cuts a word in many ways, so that a model learns from its parts:")
+    for seed in range(4):
+        ids = tokenizer.encode_dropout(" something", p=0.3, seed=seed)
+        print(f"  {len(ids):2}  {shown(map(tokenizer.token_bytes, ids))}")
+        assert tokenizer.decode(ids) == " something"
+
     longest = sorted((left + right for left, right in tokenizer.merges), key=len, reverse=True)[:8]
     print(f"\nits longest tokens: {', '.join(repr(token.decode()) for token in longest)}")
 

@@ -12,7 +12,7 @@ from tinygpt.text.tokenizer.conventions import Conventions
 from tinygpt.text.tokenizer.encoding import number_merges
 from tinygpt.text.tokenizer.formats.tiktoken import ENCODINGS
 from tinygpt.text.tokenizer.formats.visible import GPT2_BYTE_ORDER, from_visible, to_visible
-from tinygpt.text.tokenizer.merging import merge_piece, merge_ranked
+from tinygpt.text.tokenizer.merging import merge_by_heap, merge_piece
 from tinygpt.text.tokenizer.pieces import CL100K_PATTERN, O200K_PATTERN
 from tinygpt.text.tokenizer.pretokens import compile_pattern
 
@@ -225,7 +225,7 @@ class TestConventions:
     def test_ranks_in_the_order_of_ids_change_nothing(self, word):
         merged = number_merges([bytes([byte]) for byte in range(256)], TRAINED.merges)
         ranked = {pair: (place, new) for place, (pair, new) in enumerate(merged.items())}
-        assert merge_ranked(list(word), ranked) == merge_piece(list(word), merged)
+        assert merge_by_heap(list(word), ranked.get) == merge_piece(list(word), merged)
 
     @pytest.mark.parametrize(
         ("special_tokens", "message"),

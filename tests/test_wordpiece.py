@@ -17,8 +17,9 @@ from hypothesis import strategies as st
 import tinygpt
 from tinygpt import WordPiece
 from tinygpt.errors import BadInput
-from tinygpt.text.tokenizer import StreamDecoder, Tokenizer, bert_characters, load_tokenizer, wordpiece
-from tinygpt.text.tokenizer.wordpiece import basic_words, longest_pieces
+from tinygpt.text.tokenizer import StreamDecoder, Tokenizer, bert_characters, bert_words, load_tokenizer, wordpiece
+from tinygpt.text.tokenizer.bert_words import basic_words
+from tinygpt.text.tokenizer.wordpiece import longest_pieces
 
 pytestmark = pytest.mark.core
 
@@ -48,8 +49,8 @@ def real_path() -> str:
 
 
 def test_examples_in_the_docstrings():
-    results = doctest.testmod(wordpiece)
-    assert results.attempted >= 5 and results.failed == 0
+    results = [doctest.testmod(module) for module in (wordpiece, bert_words)]
+    assert sum(each.attempted for each in results) >= 6 and not any(each.failed for each in results)
 
 
 class TestPieces:

@@ -26,6 +26,12 @@ class TrainOptions:
     out: str = option("runs/english", "the run's directory")
     tokenizer: str = option("bpe", "byte-pair encoding, or one token a character", ("bpe", "char"), fixed=True)
     vocab_size: int = option(512, "tokens of the byte-pair encoding", fixed=True)
+    bpe_dropout: float = option(
+        0.0,
+        "probability with which merges are left out of the training text, once, before the first step (BPE-dropout; "
+        "0.1 in its paper); held-out text and prompts are encoded without it",
+        fixed=True,
+    )
     n_layer: int = option(3, "blocks", fixed=True)
     n_head: int = option(4, "attention heads of a block", fixed=True)
     n_embd: int = option(128, "channels", fixed=True)
@@ -62,6 +68,11 @@ class TrainOptions:
             words = f"at least 0 and at most --learning-rate {self.learning_rate}"
             self._require("min_lr", lambda x: 0 <= x <= self.learning_rate, words)
         self._require("dropout", lambda x: 0 <= x < 1, "at least 0 and below 1")
+        self._require("bpe_dropout", lambda x: 0 <= x <= 1, "at least 0 and at most 1")
+        if self.bpe_dropout and self.tokenizer != "bpe":
+            raise BadInput(
+                f"--bpe-dropout needs --tokenizer bpe: with {self.tokenizer} there are no merges to leave out"
+            )
         for name in ("beta1", "beta2"):
             self._require(name, lambda x: 0 <= x < 1, "at least 0 and below 1")
         self._require("seed", lambda x: 0 <= x <= LARGEST_SEED, f"from 0 to {LARGEST_SEED}")

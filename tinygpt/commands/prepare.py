@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -64,13 +65,21 @@ def prepare(corpus: Corpus, options: TrainOptions, tokenizer: BaseTokenizer | No
     """Raises BadInput for a corpus too short for one context, or with characters the tokenizer does not know."""
     train, validation = split(corpus)
     tokenizer = tokenizer or _new_tokenizer(corpus, train, options)
-    ids, held_out = (tokenizer.encode_documents(part.texts) for part in (train, validation))
+    ids, held_out = _training_ids(tokenizer, train, options), tokenizer.encode_documents(validation.texts)
     if len(corpus.documents) == 1 and tokenizer.end_of_text is not None:
         ids, held_out = ids[:-1], held_out[:-1]  # one text cut in two does not end at the cut
     random_windows(ids, 1, options.block_size, options.seed, 0)
     if len(held_out) < 2:
         raise BadInput("the validation part of the corpus has fewer than 2 tokens: give more text")
     return Texts(corpus, tokenizer, ids, held_out, train.n_bytes, validation.n_bytes)
+
+
+def _training_ids(tokenizer: BaseTokenizer, train: Corpus, options: TrainOptions) -> np.ndarray:
+    if not options.bpe_dropout:
+        return tokenizer.encode_documents(train.texts)
+    end = [] if tokenizer.end_of_text is None else [tokenizer.end_of_text]
+    rows = (tokenizer.encode_dropout(text, options.bpe_dropout, options.seed) + end for text in train.texts)
+    return np.fromiter(chain.from_iterable(rows), dtype=tokenizer.dtype)
 
 
 def _new_tokenizer(corpus: Corpus, train: Corpus, options: TrainOptions) -> BaseTokenizer:

@@ -1,7 +1,7 @@
 """Text to token ids and back.
 
-In reading order: plain, pretokens, linked, training, merging, bpe, characters, wordpiece; then, for the vocabularies
-of other libraries, conventions and formats.
+In reading order: plain, pretokens, linked, training, merging, dropout, offsets, bpe, characters, bert_words, wordpiece;
+then, for the vocabularies of other libraries, conventions and formats.
 """
 
 from os import PathLike
@@ -9,10 +9,11 @@ from typing import Any
 
 from tinygpt.errors import BadInput
 from tinygpt.text.tokenizer import files
-from tinygpt.text.tokenizer.base import END_OF_TEXT, PAD, UNKNOWN, BaseTokenizer
+from tinygpt.text.tokenizer.base import BaseTokenizer
 from tinygpt.text.tokenizer.bpe import Tokenizer
 from tinygpt.text.tokenizer.characters import CharTokenizer
 from tinygpt.text.tokenizer.decoding import StreamDecoder
+from tinygpt.text.tokenizer.vocabulary import END_OF_TEXT, PAD, UNKNOWN
 from tinygpt.text.tokenizer.wordpiece import WordPiece
 
 __all__ = [

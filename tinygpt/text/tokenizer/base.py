@@ -1,112 +1,82 @@
-"""What all tokenizers share: special tokens, decoding, batches and arrays, identity, files."""
+"""What all tokenizers share: text to ids, one text or many, whole or in parts."""
 
-import hashlib
-import json
-from abc import ABC, abstractmethod
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Callable, Collection, Iterable, Iterator
 from os import PathLike
-from typing import Any, ClassVar, Self
 
 import numpy as np
 
 from tinygpt.errors import BadInput
 from tinygpt.text.reading import read_chunks
-from tinygpt.text.tokenizer import files
-from tinygpt.text.tokenizer.conventions import MOST_IDS, is_id
-from tinygpt.text.tokenizer.decoding import bytes_to_text
-from tinygpt.text.tokenizer.pretokens import split_at_special, text_to_bytes
+from tinygpt.text.tokenizer.offsets import Offset, byte_offsets
+from tinygpt.text.tokenizer.pretokens import Span, special_spans
 from tinygpt.text.tokenizer.streams import safe_parts
+from tinygpt.text.tokenizer.vocabulary import Vocabulary
 from tinygpt.text.workers import SENT, spread
 
 STREAM_PART = 4096
 """Characters of a stream encoded together: few enough to come soon, enough to cost little each."""
 
-END_OF_TEXT = "<|endoftext|>"
-"""Ends a document, and so begins the next."""
 
-PAD = "<|pad|>"
-"""Fills a row of a batch; no loss counts it."""
-
-UNKNOWN = "<|unk|>"
-"""Stands for what a vocabulary lacks. Bytes never need it, as 256 tokens spell everything; characters do."""
-
-
-class BaseTokenizer(ABC):
-    """A vocabulary: ordinary tokens numbered from 0, then the special tokens in the order given (but WordPiece's stand
-    where BERT's vocabulary has them).
-
-    Either may come with ids of their own, as other libraries' vocabularies do, and ids may then be left out.
+class BaseTokenizer(Vocabulary):
+    """A vocabulary that texts can be encoded with.
 
     A special token written in a text is ordinary text, unless the caller allows it: text that comes from elsewhere must
     not be able to end a document or speak for somebody else.
     """
 
-    type_name: ClassVar[str]
-
-    def __init__(
-        self, ordinary: Sequence[bytes] | Mapping[int, bytes], special_tokens: Sequence[str] | Mapping[str, int]
-    ) -> None:
-        by_id = dict(ordinary if isinstance(ordinary, Mapping) else enumerate(ordinary))
-        self._after_ordinary = max(by_id, default=-1) + 1
-        if not isinstance(special_tokens, Mapping):
-            special_tokens = {name: self._after_ordinary + place for place, name in enumerate(special_tokens)}
-        self.special_tokens = dict(special_tokens)
-        for name, number in special_tokens.items():
-            if by_id.setdefault(number, text_to_bytes(name)) != text_to_bytes(name):
-                raise BadInput(f"special_tokens: {name!r} has the id {number}, which is {by_id[number]!r} already")
-        self._token_bytes: list[bytes | None] = [by_id.get(number) for number in range(max(by_id, default=-1) + 1)]
-
     @abstractmethod
     def _ordinary_ids(self, text: str) -> np.ndarray:
         """The ids, uint32, of a text in which nothing is special."""
 
-    @abstractmethod
-    def definition(self) -> dict[str, Any]:
-        """Everything that makes this tokenizer, as JSON values: what `save` writes and equality compares."""
-
-    @classmethod
-    @abstractmethod
-    def from_definition(cls, definition: dict[str, Any]) -> Self:
-        """The tokenizer that `definition` describes; BadInput names the entry that is wrong."""
-
-    @property
-    def vocab_size(self) -> int:
-        """The greatest id plus one, special tokens included: how many tokens there are, if no id is left out."""
-        return len(self._token_bytes)
-
-    @property
-    def end_of_text(self) -> int | None:
-        """The id of <|endoftext|>, or None where the vocabulary has none."""
-        return self.special_tokens.get(END_OF_TEXT)
-
-    @property
-    def dtype(self) -> np.dtype:
-        """The smallest unsigned type that holds every id: uint16 up to 65,536 tokens, else uint32."""
-        return np.dtype(np.uint16 if self.vocab_size <= 1 << 16 else np.uint32)
-
-    def encode(self, text: str, allowed_special: Collection[str] = ()) -> list[int]:
+    def encode(
+        self, text: str, allowed_special: Collection[str] = (), disallowed_special: Collection[str] = ()
+    ) -> list[int]:
         """The ids of the text.
 
-        `allowed_special` names the special tokens that are recognised in it; "all" allows every one. Raises
-        BadInput for a name the vocabulary does not have.
+        `allowed_special` names the special tokens that are recognised in it; "all" allows every one. Those in
+        `disallowed_special` ("all": every one that is not allowed) must not be written in it. None is, by default, and
+        so any text is text; tiktoken's default is the opposite, "all". Raises BadInput for a name the vocabulary does
+        not have, and for a disallowed token, with its place.
         """
-        return self._row(text, self._allowed(allowed_special)).tolist()
+        allowed = self._allowed(allowed_special)
+        self._refuse(text, self._disallowed(disallowed_special, allowed), allowed)
+        return self._row(text, allowed).tolist()
 
     def encode_batch(
-        self, texts: Iterable[str], allowed_special: Collection[str] = (), *, processes: int | None = None
+        self,
+        texts: Iterable[str],
+        allowed_special: Collection[str] = (),
+        disallowed_special: Collection[str] = (),
+        *,
+        processes: int | None = None,
     ) -> list[list[int]]:
         """`encode` of each text; many texts go to several processes, by default as many as there are cores."""
-        rows = self._rows(checked_texts(texts), self._allowed(allowed_special), processes)
-        return [row.tolist() for row in rows]
+        allowed = self._allowed(allowed_special)
+        texts = checked_texts(texts)
+        if disallowed := self._disallowed(disallowed_special, allowed):
+            texts = list(texts)
+            for place, text in enumerate(texts):
+                self._refuse(text, disallowed, allowed, f"texts[{place}]")
+        return [row.tolist() for row in self._rows(texts, allowed, processes)]
 
     def encode_array(
-        self, text: str, allowed_special: Collection[str] = (), *, processes: int | None = None
+        self,
+        text: str,
+        allowed_special: Collection[str] = (),
+        disallowed_special: Collection[str] = (),
+        *,
+        processes: int | None = None,
     ) -> np.ndarray:
         """`encode` as an array of `dtype`, which takes 2 or 4 bytes a token where a list takes 8 or more.
 
         Long text goes to several processes, by default as many as there are cores.
         """
-        return self._joined(self._rows_of_parts([text], self._allowed(allowed_special), processes))
+        allowed = self._allowed(allowed_special)
+        self._refuse(text, self._disallowed(disallowed_special, allowed), allowed)
+        return self._joined(self._rows_of_parts([text], allowed, processes))
 
     def encode_stream(self, chunks: Iterable[str], allowed_special: Collection[str] = ()) -> Iterator[int]:
         """`encode` of the chunks joined, wherever they are cut; what is held of them is a few words.
@@ -139,79 +109,32 @@ class BaseTokenizer(ABC):
         rows = self._rows(checked_texts(texts), (), processes)
         return self._joined(each for row in rows for each in (row, end))
 
-    def decode(self, ids: Iterable[int]) -> str:
-        """The text of the ids; bytes that are no UTF-8 become U+FFFD. Raises BadInput for an unknown id."""
-        return bytes_to_text(self.decode_bytes(ids))
+    def encode_with_offsets(self, text: str, allowed_special: Collection[str] = ()) -> tuple[list[int], list[Offset]]:
+        """(ids, offsets): what `encode` gives, and of each token its (start, end) in characters of the text.
 
-    def decode_bytes(self, ids: Iterable[int]) -> bytes:
-        """The bytes of the ids, exactly."""
-        ids = ids.tolist() if isinstance(ids, np.ndarray) else list(ids)
-        try:
-            if not ids or min(ids) >= 0:
-                return b"".join(map(self._token_bytes.__getitem__, ids))
-        except (IndexError, TypeError):
-            pass
-        return b"".join(map(self.token_bytes, ids))
-
-    def token_bytes(self, token_id: int) -> bytes:
-        """The bytes one token stands for. Raises BadInput for an unknown id."""
-        try:
-            if token_id >= 0 and (data := self._token_bytes[token_id]) is not None:
-                return data
-        except (IndexError, TypeError):
-            pass
-        raise BadInput(
-            f"{token_id!r} is not a token id: this vocabulary has the ids 0 to {self.vocab_size - 1}"
-            f"{', though not all of them' if None in self._token_bytes else ''}; "
-            "decode with the tokenizer the ids were made with"
-        )
-
-    @property
-    def fingerprint(self) -> str:
-        """SHA-256, in hexadecimal, of the definition: two tokenizers that encode alike by construction agree."""
-        canonical = json.dumps(self.definition(), sort_keys=True, separators=(",", ":"))
-        return hashlib.sha256(canonical.encode("ascii")).hexdigest()
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        return type(self).from_definition, (self.definition(),)
-
-    def __eq__(self, other: object) -> bool:
-        if not isinstance(other, BaseTokenizer):
-            return NotImplemented
-        return self.definition() == other.definition()
-
-    def __hash__(self) -> int:
-        return hash(self.fingerprint)
-
-    def __repr__(self) -> str:
-        return f"{type(self).__name__}(vocab_size={self.vocab_size}, special_tokens={list(self.special_tokens)})"
-
-    def save(self, path: str | PathLike[str]) -> None:
-        """Write the tokenizer as readable JSON, whole or not at all."""
-        files.write(path, self.definition())
-
-    @classmethod
-    def load(cls, path: str | PathLike[str]) -> Self:
-        """Read what `save` wrote. Raises BadInput that names the file and what is wrong in it."""
-        definition = files.read(path)
-        if definition["type"] != cls.type_name:
-            raise BadInput(
-                f"{path} holds a tokenizer of type {definition['type']!r}, not {cls.type_name!r}: "
-                "read it with load_tokenizer"
-            )
-        with files.naming(path):
-            return cls.from_definition(definition)
+        text[start:end] is what the token was made of. Tokens that share one character's bytes all have that whole
+        character; a special token has the white space that it swallows, too; a space that was not in the text has no
+        length. The offsets are those of the library `tokenizers`, untrimmed.
+        """
+        ids: list[int] = []
+        offsets: list[Offset] = []
+        for start, end, special in self._spans(checked_text(text), self._recognised(self._allowed(allowed_special))):
+            if special is not None:
+                ids.append(self.special_tokens[special])
+                offsets.append((start, end))
+                continue
+            part_ids, part_offsets = self._ordinary_with_offsets(text[start:end])
+            ids += part_ids
+            offsets += [(start + first, start + last) for first, last in part_offsets]
+        return ids, offsets
 
     def _row(self, text: str, allowed: Collection[str]) -> np.ndarray:
         """The ids, uint32, of a text in which the names `allowed` are recognised."""
-        if not isinstance(text, str):
-            raise BadInput(f"a text to encode must be a str, not {type(text).__name__}")
         if not (names := self._recognised(allowed)):
-            return self._ordinary_ids(text)
-        parts = self._split_at_special(text, names)
+            return self._ordinary_ids(checked_text(text))
         rows = [
-            np.array([self.special_tokens[part]], np.uint32) if is_special else self._ordinary_ids(part)
-            for part, is_special in parts
+            self._ordinary_ids(text[start:end]) if special is None else np.array([self.special_tokens[special]], "u4")
+            for start, end, special in self._spans(checked_text(text), names)
         ]
         return np.concatenate(rows) if rows else np.empty(0, np.uint32)
 
@@ -238,25 +161,38 @@ class BaseTokenizer(ABC):
         place = text.rfind(" ", start + 1, end + 1)
         return None if place < 0 else place
 
-    def _split_at_special(self, text: str, names: Collection[str]) -> Iterator[tuple[str, bool]]:
-        return split_at_special(text, names)
+    def _spans(self, text: str, names: Collection[str]) -> Iterator[Span]:
+        """The special tokens that `names` lets be recognised, and the ordinary text between them."""
+        return special_spans(text, names)
 
-    def _special_field(self) -> list[str] | dict[str, int]:
-        """The special tokens for a definition: the names in order, with ids where these are not the next ones."""
-        names = sorted(self.special_tokens, key=self.special_tokens.__getitem__)
-        in_order = [self.special_tokens[name] - self._after_ordinary for name in names] == list(range(len(names)))
-        return names if in_order else dict(self.special_tokens)
+    def _ordinary_with_offsets(self, text: str) -> tuple[list[int], list[Offset]]:
+        """The ids of a text in which nothing is special, and the place of each token in it."""
+        ids = self._ordinary_ids(text).tolist()
+        return ids, byte_offsets(text, [len(self.token_bytes(each)) for each in ids])
 
-    def _allowed(self, names: Collection[str]) -> Collection[str]:
-        if isinstance(names, str):
-            if names == "all":
-                return tuple(self.special_tokens)
-            names = (names,)
-        for name in names:
-            if name not in self.special_tokens:
-                known = ", ".join(self.special_tokens) or "none"
-                raise BadInput(f"{name!r} is not a special token of this vocabulary (it has: {known})")
-        return names
+    def _disallowed(self, names: Collection[str], allowed: Collection[str]) -> set[str]:
+        return {*self._allowed(names)} - {*allowed}
+
+    def _refuse(self, text: str, disallowed: set[str], allowed: Collection[str], where: str = "the text") -> None:
+        """Raises BadInput where the first special token of the text that is not allowed is a disallowed one.
+
+        What is allowed is looked for, too: a name that is a part of a longer, allowed one does not count.
+        """
+        if not disallowed:
+            return
+        for start, _, special in special_spans(checked_text(text), [*allowed, *disallowed]):
+            if special in disallowed:
+                raise BadInput(
+                    f"{where} has the special token {special!r} at character {start}: name it in allowed_special, or "
+                    "leave it out of disallowed_special to have it as ordinary text"
+                )
+
+
+def checked_text(text: str) -> str:
+    """The text, unless it is something else."""
+    if not isinstance(text, str):
+        raise BadInput(f"a text to encode must be a str, not {type(text).__name__}")
+    return text
 
 
 def _encoder(tokenizer: BaseTokenizer, allowed: Collection[str]) -> Callable[[list[str]], list[np.ndarray]]:
@@ -268,28 +204,3 @@ def checked_texts(texts: Iterable[str]) -> Iterable[str]:
     if isinstance(texts, str):
         raise BadInput("texts must be several strings: put a single text in a list")
     return texts
-
-
-def checked_names(names: Iterable[str]) -> list[str]:
-    """The names of special tokens: several different strings, none empty."""
-    if isinstance(names, str):
-        raise BadInput(f"special_tokens must be several strings: put {names!r} in a list")
-    names = list(names)
-    first_place: dict[str, int] = {}
-    for place, name in enumerate(names):
-        if not isinstance(name, str) or not name:
-            raise BadInput(f"special_tokens[{place}] must be a string that is not empty, not {name!r}")
-        if first_place.setdefault(name, place) != place:
-            raise BadInput(f"special_tokens[{place}] repeats {name!r}")
-    return names
-
-
-def checked_special(special_tokens: Iterable[str] | Mapping[str, int]) -> list[str] | dict[str, int]:
-    """The special tokens: names as `checked_names` wants them, or names with ids."""
-    names = checked_names(special_tokens)
-    if not isinstance(special_tokens, Mapping):
-        return names
-    for name, number in special_tokens.items():
-        if not is_id(number):
-            raise BadInput(f"special_tokens: the id of {name!r} must be 0 to {MOST_IDS - 1}, not {number!r}")
-    return dict(special_tokens)

@@ -8,15 +8,17 @@ import numpy as np
 
 from tinygpt.errors import BadInput
 from tinygpt.text.reading import read_chunks
-from tinygpt.text.tokenizer.base import END_OF_TEXT, BaseTokenizer, checked_names, checked_special, checked_texts
+from tinygpt.text.tokenizer.base import BaseTokenizer, checked_text, checked_texts
 from tinygpt.text.tokenizer.conventions import PLAIN, Conventions
+from tinygpt.text.tokenizer.dropout import checked_probability, drawing
 from tinygpt.text.tokenizer.encoding import PieceIds, as_row
 from tinygpt.text.tokenizer.files import bytes_to_field, field_to_bytes, list_field, naming, string_field
 from tinygpt.text.tokenizer.formats import gpt2, huggingface, tiktoken
 from tinygpt.text.tokenizer.pieces import PieceFinder, last_cut
-from tinygpt.text.tokenizer.pretokens import GPT2_PATTERN
+from tinygpt.text.tokenizer.pretokens import GPT2_PATTERN, Span, text_to_bytes
 from tinygpt.text.tokenizer.streams import safe_parts
 from tinygpt.text.tokenizer.training import count_pieces, learn_merges
+from tinygpt.text.tokenizer.vocabulary import END_OF_TEXT, checked_names, checked_special
 from tinygpt.text.workers import SENT
 
 BYTES_IN_ORDER = bytes(range(256))
@@ -118,6 +120,25 @@ class Tokenizer(BaseTokenizer):
             of_bytes = self._piece_ids.of_bytes
             return as_row("".join(of_bytes(piece.encode("utf-8", "surrogateescape")) for piece in pieces)).tolist()
 
+    def encode_dropout(self, text: str, p: float, seed: int = 0, allowed_special: Collection[str] = ()) -> list[int]:
+        """Other ids of the text: each time a merge is looked for, each candidate is left out with probability `p`.
+
+        `decode` gives the text back all the same. The same text and seed give the same ids; p = 0 those of `encode`.
+        Where a convention takes a piece that is a token as it stands, that is left out with probability p, too. For
+        training a model, never for using it; see `dropout.py`. Raises BadInput where p does not lie in 0 … 1.
+        """
+        if not checked_probability(p):
+            return self.encode(text, allowed_special)
+        draw = drawing(seed, checked_text(text))
+        ids: list[str] = []
+        for start, end, special in self._spans(text, self._recognised(self._allowed(allowed_special))):
+            if special is not None:
+                ids.append(chr(self.special_tokens[special]))
+                continue
+            for piece in self._find_pieces(self.conventions.begun(text[start:end])):
+                ids.append(self._piece_ids.with_dropout(text_to_bytes(piece), p, draw))
+        return as_row("".join(ids)).tolist()
+
     def definition(self) -> dict[str, Any]:
         return {
             "type": self.type_name,
@@ -202,13 +223,12 @@ class Tokenizer(BaseTokenizer):
     def _recognised(self, names: Collection[str]) -> Collection[str]:
         return [*names, *self.conventions.always] if self.conventions.always else names
 
-    def _split_at_special(self, text: str, names: Collection[str]) -> Iterator[tuple[str, bool]]:
-        return self.conventions.split(text, names)
+    def _spans(self, text: str, names: Collection[str]) -> Iterator[Span]:
+        return self.conventions.spans(text, names)
 
     def _ordinary_ids(self, text: str) -> np.ndarray:
-        if self.conventions.prefix_space and text and not text.startswith(" "):
-            text = " " + text
-        return as_row("".join(map(self._piece_ids.__getitem__, self._find_pieces(text))))
+        pieces = self._find_pieces(self.conventions.begun(text))
+        return as_row("".join(map(self._piece_ids.__getitem__, pieces)))
 
     def _last_cut(self, text: str, start: int, end: int) -> int | None:
         if not self._find_pieces.cuttable:

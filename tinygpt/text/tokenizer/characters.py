@@ -6,9 +6,11 @@ from typing import Any, Self
 import numpy as np
 
 from tinygpt.errors import BadInput
-from tinygpt.text.tokenizer.base import UNKNOWN, BaseTokenizer, checked_names, checked_texts
+from tinygpt.text.tokenizer.base import BaseTokenizer, checked_texts
 from tinygpt.text.tokenizer.files import list_field
+from tinygpt.text.tokenizer.offsets import Offset
 from tinygpt.text.tokenizer.pretokens import split_at_special, text_to_bytes
+from tinygpt.text.tokenizer.vocabulary import UNKNOWN, checked_names
 
 
 class CharTokenizer(BaseTokenizer):
@@ -65,3 +67,6 @@ class CharTokenizer(BaseTokenizer):
             f"the character {character!r} (U+{ord(character):04X}) at position {text.index(character)} is not in "
             f"the vocabulary: train on text that has it, or with the special token {UNKNOWN}"
         )
+
+    def _ordinary_with_offsets(self, text: str) -> tuple[list[int], list[Offset]]:
+        return self._ordinary_ids(text).tolist(), [(place, place + 1) for place in range(len(text))]

@@ -9,11 +9,11 @@ import regex
 
 from tinygpt.errors import BadInput
 from tinygpt.text.tokenizer.files import bytes_to_field, field_to_bytes
-from tinygpt.text.tokenizer.pretokens import split_at_special
+from tinygpt.text.tokenizer.pretokens import Span, special_spans
 
 STRIPS = ("left", "right", "both")
 
-_SPACE_BEFORE = regex.compile(r"\p{White_Space}*\Z")
+_SPACE_BEFORE = regex.compile(r"(?r)\p{White_Space}*")
 _SPACE_AFTER = regex.compile(r"\p{White_Space}*")
 
 
@@ -86,37 +86,42 @@ class Conventions:
                 raise BadInput(f"the id {number} belongs to two tokens, {by_id[number]!r} and {token!r}")
         return by_id
 
-    def split(self, text: str, names: Collection[str]) -> Iterator[tuple[str, bool]]:
-        """(part, whether it is a special token), in order, as `split_at_special` has it without conventions."""
-        if not self.strips and not self.matched_last:
-            yield from split_at_special(text, names)
-            return
-        last = set(self.matched_last)
-        first_names = [name for name in names if name not in last]
-        last_names = [name for name in names if name in last]
-        for part, is_special in self._split_once(text, first_names):
-            if is_special:
-                yield part, True
-            else:
-                yield from self._split_once(part, last_names)
+    def begun(self, text: str) -> str:
+        """A text, or what follows a special token, with the space before it that `prefix_space` wants."""
+        return " " + text if self.prefix_space and text and not text.startswith(" ") else text
 
-    def _split_once(self, text: str, names: Sequence[str]) -> Iterator[tuple[str, bool]]:
-        """One round of `split`; a special token's white space goes with it, and is in no part."""
-        parts = list(split_at_special(text, names))
-        swallow = False
-        for place, (part, is_special) in enumerate(parts):
-            if is_special:
-                swallow = self.strips.get(part) in ("right", "both")
-                yield part, True
+    def spans(self, text: str, names: Collection[str]) -> Iterator[Span]:
+        """The text as `special_spans` has it without conventions, where `names` and those in `always` are recognised.
+
+        The white space that a special token swallows belongs to its span, so that the spans always cover the text.
+        """
+        last = set(self.matched_last)
+        recognised = dict.fromkeys([*names, *self.always])
+        last_names = [name for name in recognised if name in last]
+        for span in self._spans_once(text, [name for name in recognised if name not in last]):
+            if span.special is not None or not last_names:
+                yield span
                 continue
-            start = _SPACE_AFTER.match(part).end() if swallow else 0
-            following = parts[place + 1][0] if place + 1 < len(parts) else None
-            end = len(part)
-            if self.strips.get(following) in ("left", "both"):
-                end = _SPACE_BEFORE.search(part, start).start()
-            swallow = False
-            if start < end:
-                yield part[start:end], False
+            for start, end, special in self._spans_once(text[span.start : span.end], last_names):
+                yield Span(span.start + start, span.start + end, special)
+
+    def _spans_once(self, text: str, names: Sequence[str]) -> Iterator[Span]:
+        """One round of `spans`. White space that two special tokens want goes to the left one."""
+        special = [span for span in special_spans(text, names) if span.special is not None]
+        next_starts = [*(span.start for span in special[1:]), len(text)]
+        done = 0
+        for (start, end, name), next_start in zip(special, next_starts):
+            side = self.strips.get(name)
+            if side in ("left", "both"):
+                start = _SPACE_BEFORE.match(text, done, start).start()
+            if side in ("right", "both"):
+                end = _SPACE_AFTER.match(text, end, next_start).end()
+            if done < start:
+                yield Span(done, start, None)
+            yield Span(start, end, name)
+            done = end
+        if done < len(text):
+            yield Span(done, len(text), None)
 
 
 PLAIN = Conventions()

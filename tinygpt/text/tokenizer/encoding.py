@@ -1,14 +1,15 @@
 """From a piece to the ids of its tokens, worked out once and remembered."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 import numpy as np
 
 from tinygpt.errors import BadInput
 from tinygpt.text.tokenizer.conventions import Conventions
+from tinygpt.text.tokenizer.dropout import merge_with_dropout
 from tinygpt.text.tokenizer.linked import IdPair
 from tinygpt.text.tokenizer.longest import LongestTokens
-from tinygpt.text.tokenizer.merging import merge_ranked
+from tinygpt.text.tokenizer.merging import merge_by_heap, ranked_by_id
 from tinygpt.text.tokenizer.pretokens import text_to_bytes
 
 REMEMBERED_PIECES = 1 << 18
@@ -27,7 +28,14 @@ class PieceIds(dict[str, str]):
 
     def __init__(self, tokens: list[bytes], merges: Sequence[tuple[bytes, bytes]], conventions: Conventions) -> None:
         """`tokens` holds the single bytes; the tokens that the merges make are appended to it."""
-        self._split = _splitter(tokens, merges, conventions.any_order)
+        self._byte_ids = [tokens.index(bytes([byte])) for byte in range(256)]
+        if conventions.any_order:
+            self._find = _rank_merges(tokens, merges).get
+            self._split = self._merged_by_rank
+        else:
+            merged = number_merges(tokens, merges)
+            self._find = ranked_by_id(merged)
+            self._split = LongestTokens(tokens, merged).split
         numbers = conventions.numbers or range(len(tokens))
         self._characters = list(map(chr, numbers))
         self._unsplit: Mapping[bytes, int] = {}
@@ -46,23 +54,27 @@ class PieceIds(dict[str, str]):
         """The ids of a piece that may be no text."""
         if (number := self._unsplit.get(piece)) is not None:
             return chr(number)
-        return "".join(map(self._characters.__getitem__, self._split(piece)))
+        return self._in_characters(self._split(piece))
+
+    def with_dropout(self, piece: bytes, p: float, draw: Callable[[], float]) -> str:
+        """`of_bytes` with merges, and the piece's own id if it has one, left out with probability p."""
+        if (number := self._unsplit.get(piece)) is not None and draw() >= p:
+            return chr(number)
+        return self._in_characters(merge_with_dropout(self._bytes(piece), self._find, p, draw))
+
+    def _merged_by_rank(self, piece: bytes) -> list[int]:
+        return merge_by_heap(self._bytes(piece), self._find)
+
+    def _bytes(self, piece: bytes) -> list[int]:
+        return [self._byte_ids[byte] for byte in piece]
+
+    def _in_characters(self, places: Iterable[int]) -> str:
+        return "".join(map(self._characters.__getitem__, places))
 
 
 def as_row(ids: str) -> np.ndarray:
     """The numbers of the characters, uint32."""
     return np.frombuffer(ids.encode("utf-32-le", "surrogatepass"), dtype="<u4")
-
-
-def _splitter(
-    tokens: list[bytes], merges: Sequence[tuple[bytes, bytes]], any_order: bool
-) -> Callable[[bytes], list[int]]:
-    """The function from a piece to the places of its tokens in `tokens`."""
-    if not any_order:
-        return LongestTokens(tokens, number_merges(tokens, merges)).split
-    byte_ids = [tokens.index(bytes([byte])) for byte in range(256)]
-    ranked = _rank_merges(tokens, merges)
-    return lambda piece: merge_ranked([byte_ids[byte] for byte in piece], ranked)
 
 
 def number_merges(tokens: list[bytes], merges: Sequence[tuple[bytes, bytes]]) -> dict[IdPair, int]:

@@ -27,7 +27,7 @@ def merge_piece(ids: list[int], merged: Mapping[IdPair, int]) -> list[int]:
     `merged` maps a pair of ids to the id of their merge. Ids grow in the order learned, so the smallest is the
     merge to do next; a merge's own id is greater than its parts', so what a merge makes possible comes later.
     """
-    return _merge_short(ids, merged) if len(ids) < LONG else _merge_long(ids, merged)
+    return _merge_short(ids, merged) if len(ids) < LONG else merge_by_heap(ids, ranked_by_id(merged))
 
 
 def _merge_short(ids: list[int], merged: Mapping[IdPair, int]) -> list[int]:
@@ -45,14 +45,14 @@ def _merge_short(ids: list[int], merged: Mapping[IdPair, int]) -> list[int]:
     return ids
 
 
-def _merge_long(ids: list[int], merged: Mapping[IdPair, int]) -> list[int]:
-    """Through a heap; the id of a merge is its rank, too."""
+def ranked_by_id(merged: Mapping[IdPair, int]) -> Callable[[IdPair], IdPair | None]:
+    """A pair's (rank, id) where the id of a merge is its rank, too."""
 
     def find(pair: IdPair) -> IdPair | None:
         new = merged.get(pair)
         return None if new is None else (new, new)
 
-    return _merge_by_heap(ids, find)
+    return find
 
 
 def merge_endless(ids: list[int], merged: Mapping[IdPair, int]) -> list[int]:
@@ -72,13 +72,12 @@ def merge_endless(ids: list[int], merged: Mapping[IdPair, int]) -> list[int]:
     return row.tokens[row.tokens >= 0].tolist()
 
 
-def merge_ranked(ids: list[int], merged: Mapping[IdPair, IdPair]) -> list[int]:
-    """`merge_piece` where the order of the merges is not that of the ids: pair -> (rank, id), least rank first."""
-    return _merge_by_heap(ids, merged.get)
-
-
-def _merge_by_heap(ids: list[int], find: Callable[[IdPair], IdPair | None]) -> list[int]:
+def merge_by_heap(
+    ids: list[int], find: Callable[[IdPair], IdPair | None], passed_over: Callable[[], bool] | None = None
+) -> list[int]:
     """A heap of possible merges over a linked list of tokens; `find` gives a pair's (rank, id).
+
+    A merge that is `passed_over` when its turn has come waits until another one has been done (dropout.py).
 
     Where ids are not in the order of ranks, several merges may make one token, and a merge may come before those that
     make its parts: so an entry counts as stale, and is skipped, when its place no longer makes the same token.
@@ -87,6 +86,7 @@ def _merge_by_heap(ids: list[int], find: Callable[[IdPair], IdPair | None]) -> l
     following = list(range(1, len(ids) + 2))
     previous = list(range(-1, len(ids)))
     heap: list[tuple[int, int, int]] = []
+    waiting: list[tuple[int, int, int]] = []
 
     def push(place: int) -> None:
         if (found := find((token[place], token[following[place]]))) is not None:
@@ -95,10 +95,14 @@ def _merge_by_heap(ids: list[int], find: Callable[[IdPair], IdPair | None]) -> l
     for place in range(len(ids)):
         push(place)
     while heap:
-        _, place, new = heapq.heappop(heap)
+        candidate = heapq.heappop(heap)
+        _, place, new = candidate
         partner = following[place]
         found = find((token[place], token[partner]))
         if found is None or found[1] != new:
+            continue
+        if passed_over is not None and passed_over():
+            waiting.append(candidate)
             continue
         token[place], token[partner] = new, _DEAD
         after = following[partner]
@@ -106,4 +110,6 @@ def _merge_by_heap(ids: list[int], find: Callable[[IdPair], IdPair | None]) -> l
         if previous[place] >= 0:
             push(previous[place])
         push(place)
+        while waiting:
+            heapq.heappush(heap, waiting.pop())
     return [each for each in token if each != _DEAD]

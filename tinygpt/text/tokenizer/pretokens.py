@@ -4,6 +4,7 @@ Special tokens cut first, then a pattern cuts what lies between. The pieces, joi
 """
 
 from collections.abc import Collection, Iterator
+from typing import NamedTuple
 
 import regex
 
@@ -30,16 +31,31 @@ def compile_pattern(pattern: str) -> regex.Pattern:
     return compiled
 
 
+class Span(NamedTuple):
+    """A stretch of a text: the characters start … end − 1, and the special token they are, if any."""
+
+    start: int
+    end: int
+    special: str | None
+
+
+def special_spans(text: str, names: Collection[str]) -> Iterator[Span]:
+    """The text as special tokens and what lies between, in order; of two names that begin alike the longer wins."""
+    done = 0
+    if names:
+        longest_first = sorted(names, key=len, reverse=True)
+        for found in regex.finditer("|".join(map(regex.escape, longest_first)), text):
+            if done < found.start():
+                yield Span(done, found.start(), None)
+            yield Span(*found.span(), found.group())
+            done = found.end()
+    if done < len(text):
+        yield Span(done, len(text), None)
+
+
 def split_at_special(text: str, names: Collection[str]) -> Iterator[tuple[str, bool]]:
-    """(part, whether it is a special token), in order; of two names that begin alike the longer wins."""
-    if not names:
-        yield text, False
-        return
-    longest_first = sorted(names, key=len, reverse=True)
-    parts = regex.split("(" + "|".join(map(regex.escape, longest_first)) + ")", text)
-    for place, part in enumerate(parts):
-        if part:
-            yield part, place % 2 == 1
+    """(part, whether it is a special token), in order, as `special_spans` finds them."""
+    return ((text[start:end], special is not None) for start, end, special in special_spans(text, names))
 
 
 def text_to_bytes(text: str) -> bytes:

@@ -17,7 +17,6 @@ neural machine translation system", section 4.1; Devlin et al. 2019, "BERT", sec
 """
 
 import re
-import unicodedata
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from itertools import chain
 from os import PathLike
@@ -28,9 +27,10 @@ import numpy as np
 from tinygpt.errors import BadInput
 from tinygpt.text.tokenizer import files
 from tinygpt.text.tokenizer.base import BaseTokenizer
-from tinygpt.text.tokenizer.bert_characters import CJK, CONTROL, MARKS, PUNCTUATION, character_class
+from tinygpt.text.tokenizer.bert_words import basic_words, placed_words
 from tinygpt.text.tokenizer.decoding import bytes_to_text
 from tinygpt.text.tokenizer.files import list_field
+from tinygpt.text.tokenizer.offsets import Offset
 from tinygpt.text.tokenizer.pretokens import text_to_bytes
 
 PADDING, UNKNOWN_WORD, BEGIN, SEPARATOR, MASK = SPECIAL_TOKENS = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
@@ -47,11 +47,6 @@ CACHED_CHUNKS = 1 << 18
 LONGEST_CACHED_CHUNK = 64
 """Characters; a longer stretch is unlikely to come again."""
 
-_CONTROL = re.compile(f"[{character_class(CONTROL)}]+")
-_CJK = re.compile(f"[{character_class(CJK)}]")
-_MARKS = re.compile(f"[{character_class(MARKS)}]+")
-_WORD = re.compile(rf"[{character_class(PUNCTUATION)}]|[^\s{character_class(PUNCTUATION)}]+")
-
 _CUTS = r"!-/:-@\[-`{-~\u4e00-\u9fff"
 _CHUNK = re.compile(rf"[{_CUTS}]|[^\t\n\r {_CUTS}]+")
 """Stretches whose words do not depend on what stands beside them, so that their ids can be remembered: most white
@@ -60,23 +55,6 @@ space, the signs of ASCII and the common Chinese characters always end a word. W
 _CLINGS = (".", "?", "!", ",", "n't", "'m", "'s", "'ve", "'re")
 """A token that begins with one of these is written without a space before it. The endings of English words are tokens
 only in vocabularies that were not made by cutting at every sign."""
-
-
-def basic_words(text: str, lowercase: bool) -> list[str]:
-    """The words that pieces are looked for in; every sign and every Chinese character is one by itself.
-
-    Where `lowercase`, characters are taken apart into letters and accents (NFD), the accents dropped, and each letter
-    lowered by itself: a sigma that ends a word is lowered like any other.
-
-    >>> basic_words("Déjà-vu, 世界!", lowercase=True)
-    ['deja', '-', 'vu', ',', '世', '界', '!']
-    """
-    text = _CONTROL.sub("", text)
-    text = _CJK.sub(r" \g<0> ", text)
-    if lowercase:
-        text = _MARKS.sub("", unicodedata.normalize("NFD", text))
-        text = text.replace("Σ", "σ").lower()
-    return _WORD.findall(text)
 
 
 def longest_pieces(word: str, beginnings: Mapping[str, int], continuations: Mapping[str, int]) -> list[int] | None:
@@ -140,14 +118,20 @@ class WordPiece(BaseTokenizer):
             return cls(_lines_of(data), lowercase is not False)
 
     def encode(
-        self, text: str, allowed_special: Collection[str] = (), *, add_special_tokens: bool = False
+        self,
+        text: str,
+        allowed_special: Collection[str] = (),
+        disallowed_special: Collection[str] = (),
+        *,
+        add_special_tokens: bool = False,
     ) -> list[int]:
         """The ids of the text; [CLS] before and [SEP] after them where `add_special_tokens`.
 
-        `allowed_special` names the special tokens that are recognised in the text; "all" allows every one. Raises
-        BadInput for a name the vocabulary does not have.
+        `allowed_special` names the special tokens that are recognised in the text, `disallowed_special` those that it
+        must not have; "all" allows every one, or refuses every other. Raises BadInput for a name the vocabulary does
+        not have, and for a disallowed token, with its place.
         """
-        ids = super().encode(text, allowed_special)
+        ids = super().encode(text, allowed_special, disallowed_special)
         return [self._special_id(BEGIN), *ids, self._special_id(SEPARATOR)] if add_special_tokens else ids
 
     def encode_pair(
@@ -189,6 +173,21 @@ class WordPiece(BaseTokenizer):
 
     def _ordinary_ids(self, text: str) -> np.ndarray:
         return np.fromiter(chain.from_iterable(map(self._chunk_ids.__getitem__, _CHUNK.findall(text))), np.uint32)
+
+    def _ordinary_with_offsets(self, text: str) -> tuple[list[int], list[Offset]]:
+        """A token that continues a word follows the one before it; one alone, [UNK] too, is the whole word."""
+        ids: list[int] = []
+        offsets: list[Offset] = []
+        for word, places in placed_words(text, self.lowercase):
+            word_ids = self._word_ids(word)
+            ids += word_ids
+            start = 0
+            for place, each in enumerate(word_ids):
+                length = len(self.tokens[each].removeprefix(CONTINUES)) if place else len(self.tokens[each])
+                end = start + length if len(word_ids) > 1 else len(word)
+                offsets.append((min(places[start:end]), max(places[start:end]) + 1))
+                start = end
+        return ids, offsets
 
     def _word_ids(self, word: str) -> Sequence[int]:
         ids = longest_pieces(word, self._beginnings, self._continuations) if len(word) <= LONGEST_WORD else None

@@ -1,0 +1,180 @@
+"""A vocabulary: which token each id is, special tokens, ids back to text, identity, files."""
+
+import hashlib
+import json
+from abc import ABC, abstractmethod
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from os import PathLike
+from typing import Any, ClassVar, Self
+
+import numpy as np
+
+from tinygpt.errors import BadInput
+from tinygpt.text.tokenizer import files
+from tinygpt.text.tokenizer.conventions import MOST_IDS, is_id
+from tinygpt.text.tokenizer.decoding import bytes_to_text
+from tinygpt.text.tokenizer.pretokens import text_to_bytes
+
+END_OF_TEXT = "<|endoftext|>"
+"""Ends a document, and so begins the next."""
+
+PAD = "<|pad|>"
+"""Fills a row of a batch; no loss counts it."""
+
+UNKNOWN = "<|unk|>"
+"""Stands for what a vocabulary lacks. Bytes never need it, as 256 tokens spell everything; characters do."""
+
+
+class Vocabulary(ABC):
+    """Ordinary tokens numbered from 0, then the special tokens in the order given (but WordPiece's stand
+    where BERT's vocabulary has them).
+
+    Either may come with ids of their own, as other libraries' vocabularies do, and ids may then be left out.
+
+    A special token written in a text is ordinary text, unless the caller allows it: text that comes from elsewhere must
+    not be able to end a document or speak for somebody else.
+    """
+
+    type_name: ClassVar[str]
+
+    def __init__(
+        self, ordinary: Sequence[bytes] | Mapping[int, bytes], special_tokens: Sequence[str] | Mapping[str, int]
+    ) -> None:
+        by_id = dict(ordinary if isinstance(ordinary, Mapping) else enumerate(ordinary))
+        self._after_ordinary = max(by_id, default=-1) + 1
+        if not isinstance(special_tokens, Mapping):
+            special_tokens = {name: self._after_ordinary + place for place, name in enumerate(special_tokens)}
+        self.special_tokens = dict(special_tokens)
+        for name, number in special_tokens.items():
+            if by_id.setdefault(number, text_to_bytes(name)) != text_to_bytes(name):
+                raise BadInput(f"special_tokens: {name!r} has the id {number}, which is {by_id[number]!r} already")
+        self._token_bytes: list[bytes | None] = [by_id.get(number) for number in range(max(by_id, default=-1) + 1)]
+
+    @abstractmethod
+    def definition(self) -> dict[str, Any]:
+        """Everything that makes this tokenizer, as JSON values: what `save` writes and equality compares."""
+
+    @classmethod
+    @abstractmethod
+    def from_definition(cls, definition: dict[str, Any]) -> Self:
+        """The tokenizer that `definition` describes; BadInput names the entry that is wrong."""
+
+    @property
+    def vocab_size(self) -> int:
+        """The greatest id plus one, special tokens included: how many tokens there are, if no id is left out."""
+        return len(self._token_bytes)
+
+    @property
+    def end_of_text(self) -> int | None:
+        """The id of <|endoftext|>, or None where the vocabulary has none."""
+        return self.special_tokens.get(END_OF_TEXT)
+
+    @property
+    def dtype(self) -> np.dtype:
+        """The smallest unsigned type that holds every id: uint16 up to 65,536 tokens, else uint32."""
+        return np.dtype(np.uint16 if self.vocab_size <= 1 << 16 else np.uint32)
+
+    def decode(self, ids: Iterable[int]) -> str:
+        """The text of the ids; bytes that are no UTF-8 become U+FFFD. Raises BadInput for an unknown id."""
+        return bytes_to_text(self.decode_bytes(ids))
+
+    def decode_bytes(self, ids: Iterable[int]) -> bytes:
+        """The bytes of the ids, exactly."""
+        ids = ids.tolist() if isinstance(ids, np.ndarray) else list(ids)
+        try:
+            if not ids or min(ids) >= 0:
+                return b"".join(map(self._token_bytes.__getitem__, ids))
+        except (IndexError, TypeError):
+            pass
+        return b"".join(map(self.token_bytes, ids))
+
+    def token_bytes(self, token_id: int) -> bytes:
+        """The bytes one token stands for. Raises BadInput for an unknown id."""
+        try:
+            if token_id >= 0 and (data := self._token_bytes[token_id]) is not None:
+                return data
+        except (IndexError, TypeError):
+            pass
+        raise BadInput(
+            f"{token_id!r} is not a token id: this vocabulary has the ids 0 to {self.vocab_size - 1}"
+            f"{', though not all of them' if None in self._token_bytes else ''}; "
+            "decode with the tokenizer the ids were made with"
+        )
+
+    @property
+    def fingerprint(self) -> str:
+        """SHA-256, in hexadecimal, of the definition: two tokenizers that encode alike by construction agree."""
+        canonical = json.dumps(self.definition(), sort_keys=True, separators=(",", ":"))
+        return hashlib.sha256(canonical.encode("ascii")).hexdigest()
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self).from_definition, (self.definition(),)
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Vocabulary):
+            return NotImplemented
+        return self.definition() == other.definition()
+
+    def __hash__(self) -> int:
+        return hash(self.fingerprint)
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}(vocab_size={self.vocab_size}, special_tokens={list(self.special_tokens)})"
+
+    def save(self, path: str | PathLike[str]) -> None:
+        """Write the tokenizer as readable JSON, whole or not at all."""
+        files.write(path, self.definition())
+
+    @classmethod
+    def load(cls, path: str | PathLike[str]) -> Self:
+        """Read what `save` wrote. Raises BadInput that names the file and what is wrong in it."""
+        definition = files.read(path)
+        if definition["type"] != cls.type_name:
+            raise BadInput(
+                f"{path} holds a tokenizer of type {definition['type']!r}, not {cls.type_name!r}: "
+                "read it with load_tokenizer"
+            )
+        with files.naming(path):
+            return cls.from_definition(definition)
+
+    def _special_field(self) -> list[str] | dict[str, int]:
+        """The special tokens for a definition: the names in order, with ids where these are not the next ones."""
+        names = sorted(self.special_tokens, key=self.special_tokens.__getitem__)
+        in_order = [self.special_tokens[name] - self._after_ordinary for name in names] == list(range(len(names)))
+        return names if in_order else dict(self.special_tokens)
+
+    def _allowed(self, names: Collection[str]) -> Collection[str]:
+        if isinstance(names, str):
+            if names == "all":
+                return tuple(self.special_tokens)
+            names = (names,)
+        for name in names:
+            if name not in self.special_tokens:
+                known = ", ".join(self.special_tokens) or "none"
+                raise BadInput(f"{name!r} is not a special token of this vocabulary (it has: {known})")
+        return names
+
+
+def checked_names(names: Iterable[str]) -> list[str]:
+    """The names of special tokens: several different strings, none empty."""
+    if isinstance(names, str):
+        raise BadInput(f"special_tokens must be several strings: put {names!r} in a list")
+    names = list(names)
+    first_place: dict[str, int] = {}
+    for place, name in enumerate(names):
+        if not isinstance(name, str) or not name:
+            raise BadInput(f"special_tokens[{place}] must be a string that is not empty, not {name!r}")
+        if first_place.setdefault(name, place) != place:
+            raise BadInput(f"special_tokens[{place}] repeats {name!r}")
+    return names
+
+
+def checked_special(special_tokens: Iterable[str] | Mapping[str, int]) -> list[str] | dict[str, int]:
+    """The special tokens: names as `checked_names` wants them, or names with ids."""
+    names = checked_names(special_tokens)
+    if not isinstance(special_tokens, Mapping):
+        return names
+    for name, number in special_tokens.items():
+        if not is_id(number):
+            raise BadInput(f"special_tokens: the id of {name!r} must be 0 to {MOST_IDS - 1}, not {number!r}")
+    return dict(special_tokens)
