@@ -129,7 +129,10 @@ def agree_with_tokenizers(path: Path, tmp_path: Path) -> Tokenizer:
             lambda ids, theirs=theirs: theirs.decode(ids, skip_special_tokens=False),
         )
         for text in ("", "a text", "<s> the mask"):
-            assert ours.surround(ours.encode(text, "all")) == theirs.encode(text).ids
+            ids, single = ours.encode(text, "all"), theirs.encode(text)
+            assert (ours.surround(ids), ours.token_types(ids)) == (single.ids, single.type_ids)
+            pair = theirs.encode(text, "another <mask> one")
+            assert ours.encode_pair(text, "another <mask> one", "all") == (pair.ids, pair.type_ids)
         assert set(theirs.get_vocab().values()) == {*ours.ordinary_tokens().values(), *ours.special_tokens.values()}
         assert {name: theirs.token_to_id(name) for name in ours.special_tokens} == ours.special_tokens
     return ours
@@ -211,11 +214,14 @@ class TestHuggingFace:
              "normalized": name == "<think>", "special": name != "<think>"}
             for place, name in enumerate(["<s>", "<|endoftext|>", "<think>", "[X]"])
         ]  # fmt: skip
-        pair = [{"Sequence": {"id": "A", "type_id": 0}}, {"Sequence": {"id": "B", "type_id": 1}}]
+        single, second = (
+            [{"SpecialToken": {"id": "<s>", "type_id": n}}, {"Sequence": {"id": letter, "type_id": n}}]
+            for n, letter in enumerate("AB")
+        )
         template = {
             "type": "TemplateProcessing",
-            "single": [{"SpecialToken": {"id": "<s>", "type_id": 0}}, {"Sequence": {"id": "A", "type_id": 0}}],
-            "pair": pair,
+            "single": single,
+            "pair": single + second,
             "special_tokens": {"<s>": {"id": "<s>", "ids": [first], "tokens": ["<s>"]}},
         }
         byte_level = {"type": "ByteLevel", "add_prefix_space": True, "trim_offsets": False, "use_regex": True}

@@ -39,6 +39,16 @@ def roberta() -> dict:
     }  # fmt: skip
 
 
+TEXT_A, TEXT_B = ({"Sequence": {"id": letter, "type_id": 0}} for letter in "AB")
+END = {"SpecialToken": {"id": "</s>", "type_id": 0}}
+
+
+def template(special_tokens=None, single=(TEXT_A,), pair=(TEXT_A, TEXT_B)) -> dict:
+    """A post-processor."""
+    single, pair = (list(row) if isinstance(row, tuple) else row for row in (single, pair))
+    return {"type": "TemplateProcessing", "single": single, "pair": pair, "special_tokens": special_tokens or {}}
+
+
 def read_json(file: dict, tmp_path: Path) -> Tokenizer:
     (tmp_path / "tokenizer.json").write_text(json.dumps(file), encoding="utf-8")
     return Tokenizer.from_huggingface(tmp_path / "tokenizer.json")
@@ -119,7 +129,13 @@ class TestHuggingFace:
             Tokenizer.train([TEXT], 300, ["<s>", "é ü"], pattern=CL100K_PATTERN),
             Tokenizer.train([TEXT], 300, (), pattern=r"\w+"),
             Tokenizer(special_tokens={"<s>": 900, "</s>": 300}),
-            Tokenizer(conventions=Conventions(before=(256,), after=(256, 5), always=("<|endoftext|>",))),
+            Tokenizer(
+                conventions=Conventions(
+                    single=((256, 0), ("A", 0), (256, 0), (5, 0)),
+                    pair=(("B", 1), (256, 2), ("A", 0)),
+                    always=("<|endoftext|>",),
+                )
+            ),
             Tokenizer(conventions=Conventions(strips={"<|endoftext|>": "both"}, prefix_space=True)),
         ],
     )
@@ -170,7 +186,15 @@ class TestHuggingFace:
             ("post_processor.type", "BertProcessing", "post_processor.type is 'BertProcessing'"),
             ("post_processor.sep", ["</s>", 7], "gives '</s>' the id 7"),
             ("post_processor.cls", "<s>", "post_processor.cls must be a token and its id"),
-            ("post_processor", {"type": "TemplateProcessing", "single": []}, "post_processor.single must be a list"),
+            ("post_processor", template(single=5), "post_processor.single must be a list, not 5"),
+            ("post_processor", template(single=[]), "post_processor.single must have the text A once"),
+            ("post_processor", template(single=[TEXT_A, TEXT_A]), "post_processor.single must have the text A once"),
+            ("post_processor", template(pair=[TEXT_A]), "post_processor.pair must have the texts A and B once"),
+            ("post_processor", template(pair=[TEXT_A, {}]), r"post_processor\.pair\[1\]\.SpecialToken is missing"),
+            ("post_processor", template(pair=[{"Sequence": {"id": "A"}}]), r"pair\[0\]\.Sequence must have an id and"),
+            ("post_processor", template(single=[END, TEXT_A]), r"post_processor\.special_tokens: '</s>' is missing"),
+            ("post_processor", template({"</s>": {"ids": [1], "tokens": []}}, [END]), "'</s>' has no ids and tokens"),
+            ("post_processor", template({"</s>": {"ids": [7], "tokens": ["</s>"]}}, [END]), "gives '</s>' the id 7"),
         ],
     )
     def test_what_is_damaged_or_not_supported_is_named(self, place, value, message, tmp_path):

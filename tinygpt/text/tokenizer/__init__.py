@@ -1,6 +1,6 @@
 """Text to token ids and back.
 
-In reading order: plain, pretokens, linked, training, merging, bpe, characters, wordpiece; then, for the vocabularies
+In reading order: plain, pretokens, linked, training, merging, bpe, characters, wordpiece, around; then, for vocabularies
 of other libraries, conventions and formats.
 """
 

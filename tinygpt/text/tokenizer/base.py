@@ -12,8 +12,9 @@ import numpy as np
 
 from tinygpt.errors import BadInput
 from tinygpt.text.tokenizer import files
-from tinygpt.text.tokenizer.conventions import MOST_IDS, is_id
+from tinygpt.text.tokenizer.around import ALONE, ONE_AFTER_THE_OTHER, Template, fill, types
 from tinygpt.text.tokenizer.decoding import bytes_to_text
+from tinygpt.text.tokenizer.ids import MOST_IDS, is_id
 from tinygpt.text.tokenizer.pretokens import split_at_special, text_to_bytes
 
 END_OF_TEXT = "<|endoftext|>"
@@ -86,6 +87,27 @@ class BaseTokenizer(ABC):
         BadInput for a name the vocabulary does not have.
         """
         return list(self._ids(text, self._allowed(allowed_special)))
+
+    def encode_pair(
+        self, first: str, second: str, allowed_special: Collection[str] = ()
+    ) -> tuple[list[int], list[int]]:
+        """(ids, token types) of two texts with what `surround` puts around them."""
+        ids, pair = self.encode_batch([first, second], allowed_special)
+        return self.surround(ids, pair), self.token_types(ids, pair)
+
+    def surround(self, ids: Iterable[int], pair: Iterable[int] | None = None) -> list[int]:
+        """The ids of one text, or of a pair, among those that models of this vocabulary expect around them, if any.
+
+        BERT's are [CLS] text [SEP] and [CLS] text [SEP] pair [SEP].
+        """
+        return fill(self._template(pair is not None), _texts(ids, pair))
+
+    def token_types(self, ids: Iterable[int], pair: Iterable[int] | None = None) -> list[int]:
+        """The type of each of the ids of `surround`, which tells a model the two texts apart."""
+        return types(self._template(pair is not None), _texts(ids, pair))
+
+    def _template(self, of_pair: bool) -> Template:
+        return ONE_AFTER_THE_OTHER if of_pair else ALONE
 
     def encode_batch(self, texts: Iterable[str], allowed_special: Collection[str] = ()) -> list[list[int]]:
         """`encode` of each text."""
@@ -191,6 +213,10 @@ class BaseTokenizer(ABC):
                 known = ", ".join(self.special_tokens) or "none"
                 raise BadInput(f"{name!r} is not a special token of this vocabulary (it has: {known})")
         return names
+
+
+def _texts(ids: Iterable[int], pair: Iterable[int] | None) -> dict[str, list[int]]:
+    return {"A": list(ids)} if pair is None else {"A": list(ids), "B": list(pair)}
 
 
 def checked_texts(texts: Iterable[str]) -> Iterable[str]:
