@@ -243,7 +243,7 @@ class TestHuggingFace:
         (tmp_path / "theirs.json").write_text(json.dumps(file), encoding="utf-8")
         agree_with_tokenizers(tmp_path / "theirs.json", tmp_path)
 
-    @pytest.mark.parametrize("pattern", [None, CL100K_PATTERN, r"\w+"])
+    @pytest.mark.parametrize("pattern", [None, CL100K_PATTERN, r"\p{L}+"])
     def test_what_we_train_the_library_reads(self, pattern, tmp_path):
         chosen = {} if pattern is None else {"pattern": pattern}
         ours = Tokenizer.train(CORPUS, 600, ["<|endoftext|>", "[X]"], **chosen)

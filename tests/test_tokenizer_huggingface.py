@@ -127,7 +127,7 @@ class TestHuggingFace:
         [
             TRAINED,
             Tokenizer.train([TEXT], 300, ["<s>", "é ü"], pattern=CL100K_PATTERN),
-            Tokenizer.train([TEXT], 300, (), pattern=r"\w+"),
+            Tokenizer.train([TEXT], 300, (), pattern=r"\p{L}+"),
             Tokenizer(special_tokens={"<s>": 900, "</s>": 300}),
             Tokenizer(
                 conventions=Conventions(
@@ -212,7 +212,10 @@ class TestHuggingFace:
         [
             ({"behavior": "Removed"}, r"\[0\]\.behavior is 'Removed'"),
             ({"invert": True}, r"\[0\]\.invert is 'True'"),
-            ({"pattern": {"Regex": "(a"}}, "not a regular expression"),
+            ({"pattern": {"Regex": "(?:a"}}, "not a regular expression"),
+            ({"pattern": {"Regex": "(?:a+)+b"}}, "takes for ever"),
+            ({"pattern": {"Regex": "(?:" * 1500 + "a" + ")" * 1500}}, "too large|not a regular expression"),
+            ({"pattern": {"Regex": "(?:a{300}){300}"}}, "too large"),
             ({"pattern": {"Other": "a"}}, "must be a Regex or a String"),
         ],
     )
@@ -228,7 +231,7 @@ class TestHuggingFace:
     @pytest.mark.parametrize(
         ("tokenizer", "message"),
         [
-            (Tokenizer(pattern=r"\w+", conventions=Conventions(prefix_space=True)), "a space before a text"),
+            (Tokenizer(pattern=r"\p{L}+", conventions=Conventions(prefix_space=True)), "a space before a text"),
             (Tokenizer(special_tokens=["\ud800"]), "lone surrogate"),
             (Tokenizer(special_tokens=["a"]), "special token 'a'"),
         ],

@@ -1,7 +1,7 @@
 """Text to token ids and back.
 
-In reading order: plain, pretokens, linked, training, merging, bpe, characters, wordpiece, around; then, for vocabularies
-of other libraries, conventions and formats.
+In reading order: plain, pretokens, linked, training, merging, bpe, characters, wordpiece, around; then, for the
+vocabularies of other libraries, conventions and formats.
 """
 
 from os import PathLike

@@ -17,7 +17,8 @@ from tinygpt.text.tokenizer.around import ALONE, ONE_AFTER_THE_OTHER, Template
 from tinygpt.text.tokenizer.conventions import Conventions
 from tinygpt.text.tokenizer.files import naming, read_object
 from tinygpt.text.tokenizer.formats import visible
-from tinygpt.text.tokenizer.formats.huggingface_write import WHOLE_TEXT, gaps_as_pieces, write
+from tinygpt.text.tokenizer.formats.huggingface_write import write
+from tinygpt.text.tokenizer.formats.splits import WHOLE_TEXT, check, gaps_as_pieces
 from tinygpt.text.tokenizer.ids import is_id
 from tinygpt.text.tokenizer.pretokens import GPT2_PATTERN
 
@@ -163,6 +164,7 @@ def _split_pattern(split: Entry) -> str:
     _expect(_boolean(split, "invert", where), (False,), f"{where}.invert")
     pattern = _object(split.get("pattern"), f"{where}.pattern")
     if isinstance(pattern.get("Regex"), str):
+        check(pattern["Regex"], f"{where}.pattern")
         return gaps_as_pieces(pattern["Regex"])
     if isinstance(pattern.get("String"), str) and pattern["String"]:
         return gaps_as_pieces(regex.escape(pattern["String"], literal_spaces=True))

@@ -8,36 +8,8 @@ from tinygpt.errors import BadInput
 from tinygpt.files import replacing
 from tinygpt.text.tokenizer.around import ALONE, ONE_AFTER_THE_OTHER
 from tinygpt.text.tokenizer.formats import visible
-from tinygpt.text.tokenizer.formats.tiktoken import CL100K_PATTERN, O200K_PATTERN
+from tinygpt.text.tokenizer.formats.splits import WHOLE_TEXT, check, gaps_as_characters
 from tinygpt.text.tokenizer.pretokens import GPT2_PATTERN
-
-WHOLE_TEXT = r"[\s\S]+"
-"""The pattern of a text that is not cut at all."""
-
-_COMPLETE = {GPT2_PATTERN, CL100K_PATTERN, O200K_PATTERN, WHOLE_TEXT}
-"""Patterns known to match every character."""
-
-_BETWEEN = "|(?:(?!{})[\\s\\S])+"
-_EACH_ALONE = ("(?:", r")|[\s\S]")
-
-
-def gaps_as_pieces(pattern: str) -> str:
-    """The pattern of a Split as ours: there, the text between two matches is one piece; here, each character is one."""
-    if pattern in _COMPLETE:
-        return pattern
-    if pattern.startswith(_EACH_ALONE[0]) and pattern.endswith(_EACH_ALONE[1]):
-        return pattern.removeprefix(_EACH_ALONE[0]).removesuffix(_EACH_ALONE[1])
-    return pattern + _BETWEEN.format(pattern)
-
-
-def gaps_as_characters(pattern: str) -> str:
-    """The inverse of `gaps_as_pieces`."""
-    if pattern in _COMPLETE:
-        return pattern
-    for length in range(len(pattern) // 2 + 1):
-        if pattern[length:] == _BETWEEN.format(pattern[:length]):
-            return pattern[:length]
-    return pattern.join(_EACH_ALONE)
 
 
 def write(tokenizer: visible.BytePairs, path: str | PathLike[str]) -> None:
@@ -122,8 +94,9 @@ def _pre_tokenizer(tokenizer: visible.BytePairs) -> dict[str, Any]:
         return _byte_level(prefix_space, pattern == GPT2_PATTERN)
     if prefix_space:
         raise BadInput("tokenizer.json has no way to put a space before a text that a pattern of its own cuts")
-    cut = {"Regex": gaps_as_characters(pattern)}
-    split = {"type": "Split", "pattern": cut, "behavior": "Isolated", "invert": False}
+    cut = gaps_as_characters(pattern)
+    check(cut, "tokenizer.json: the pattern")
+    split = {"type": "Split", "pattern": {"Regex": cut}, "behavior": "Isolated", "invert": False}
     return {"type": "Sequence", "pretokenizers": [split, _byte_level(False, False)]}
 
 
