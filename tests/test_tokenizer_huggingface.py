@@ -213,7 +213,7 @@ class TestHuggingFace:
             ({"behavior": "Removed"}, r"\[0\]\.behavior is 'Removed'"),
             ({"invert": True}, r"\[0\]\.invert is 'True'"),
             ({"pattern": {"Regex": "(?:a"}}, "not a regular expression"),
-            ({"pattern": {"Regex": "(?:a+)+b"}}, "takes for ever"),
+            ({"pattern": {"Regex": "(?:a|a)*b"}}, "takes for ever"),
             ({"pattern": {"Regex": "(?:" * 1500 + "a" + ")" * 1500}}, "too large|not a regular expression"),
             ({"pattern": {"Regex": "(?:a{300}){300}"}}, "too large"),
             ({"pattern": {"Other": "a"}}, "must be a Regex or a String"),

@@ -23,7 +23,7 @@ LONGEST_PATTERN = 5_000
 MOST_COPIES = 10_000
 """How often all {n} together may repeat a part: compiled, a pattern holds a copy of it each time."""
 
-RUN, PATIENCE = 100, 2.0
+RUN, PATIENCE = 100, 1.0
 """Characters of each run of a probe, and the seconds for all: sound patterns need a thousandth of that."""
 
 
@@ -34,7 +34,7 @@ def compile_pattern(pattern: str) -> regex.Pattern:
     Without that a custom pattern could lose text silently. Raises BadInput for a pattern that is no regular
     expression, that captures groups, or that is too large or too slow to be of use.
     """
-    copies = math.prod(max(1, int(count)) for count in regex.findall(r"\{[0-9]*,?([0-9]+)", pattern))
+    copies = math.prod(max(1, int(count)) for count in regex.findall(r"\{(?:[0-9]*,)?([0-9]+)", pattern))
     if len(pattern) > LONGEST_PATTERN or copies > MOST_COPIES:
         raise BadInput(f"the pattern {pattern[:80]!r} is too large: {len(pattern)} characters, repeated {copies} times")
     try:
