@@ -80,7 +80,8 @@ def split_pieces(pattern: str, text: str) -> list[str]:
 
 @pytest.mark.parametrize(
     "pattern",
-    [GPT2_PATTERN, CL100K_PATTERN, O200K_PATTERN, QWEN2_PATTERN, r"\p{N}", r"[^\s\p{P}]+", r"(?i:ve|'[sdt])+", r"a++|ab",
+    [GPT2_PATTERN, CL100K_PATTERN, O200K_PATTERN, QWEN2_PATTERN, r"\p{N}", r"[^\s\p{P}]+", r"(?i:ve|'[sdt])+",
+     r"a++|ab",
      r"\p{Han}{2,3}|\P{L}", r"(?<=a)b|(?<!\s)\.", r"[\r\n&-]+|\x41\u0042", r"(?>a|ab)c?", r"\.|\\|\[| {2}"],
 )  # fmt: skip
 def test_a_splits_pieces(pattern):

@@ -179,6 +179,7 @@ class TestHuggingFace:
             ("added_tokens.1.content", "new", "special_tokens: 'new' has the id 1, which is b'</s>' already"),
             ("added_tokens.1.single_word", True, r"added_tokens\[1\]\.single_word is 'True'"),
             ("added_tokens.1.lstrip", "yes", r"added_tokens\[1\]\.lstrip must be true or false"),
+            ("added_tokens.1", {"id": 302, "content": " x"}, "added_tokens: ' x' begins or ends with white space"),
             ("pre_tokenizer", None, "pre_tokenizer is missing"),
             ("pre_tokenizer.type", "Whitespace", "pre_tokenizer.type is 'Whitespace'"),
             ("pre_tokenizer.use_regex", "no", "pre_tokenizer.use_regex must be"),

@@ -134,6 +134,11 @@ def _added_tokens(entries: Any, vocabulary: dict[str, int]) -> list[Entry]:
         _expect(added[-1]["single_word"], (False,), f"{where}.single_word")
     if len({token["content"] for token in added}) < len(added) or len({token["id"] for token in added}) < len(added):
         raise BadInput("added_tokens has two entries with one content or one id")
+    strips = any(token["lstrip"] or token["rstrip"] for token in added)
+    for token in added:
+        if strips and token["content"] != token["content"].strip():
+            raise BadInput(f"added_tokens: {token['content']!r} begins or ends with white space, which another takes "
+                           "by lstrip or rstrip: not supported")  # fmt: skip
     return sorted(added, key=lambda token: token["id"])
 
 
