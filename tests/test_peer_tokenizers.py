@@ -126,7 +126,10 @@ def agree_with_tokenizers(path: Path, tmp_path: Path) -> Tokenizer:
             lambda ids, theirs=theirs: theirs.decode(ids, skip_special_tokens=False),
         )
         for text in ("", "a text", "<s> the mask"):
-            assert ours.surround(ours.encode(text, "all")) == theirs.encode(text).ids
+            ids, single = ours.encode(text, "all"), theirs.encode(text)
+            assert (ours.surround(ids), ours.token_types(ids)) == (single.ids, single.type_ids)
+            pair = theirs.encode(text, "another <mask> one")
+            assert ours.encode_pair(text, "another <mask> one", "all") == (pair.ids, pair.type_ids)
         assert set(theirs.get_vocab().values()) == {*ours.ordinary_tokens().values(), *ours.special_tokens.values()}
         assert {name: theirs.token_to_id(name) for name in ours.special_tokens} == ours.special_tokens
     return ours
@@ -208,11 +211,14 @@ class TestHuggingFace:
              "normalized": name == "<think>", "special": name != "<think>"}
             for place, name in enumerate(["<s>", "<|endoftext|>", "<think>", "[X]"])
         ]  # fmt: skip
-        pair = [{"Sequence": {"id": "A", "type_id": 0}}, {"Sequence": {"id": "B", "type_id": 1}}]
+        single, second = (
+            [{"SpecialToken": {"id": "<s>", "type_id": n}}, {"Sequence": {"id": letter, "type_id": n}}]
+            for n, letter in enumerate("AB")
+        )
         template = {
             "type": "TemplateProcessing",
-            "single": [{"SpecialToken": {"id": "<s>", "type_id": 0}}, {"Sequence": {"id": "A", "type_id": 0}}],
-            "pair": pair,
+            "single": single,
+            "pair": single + second,
             "special_tokens": {"<s>": {"id": "<s>", "ids": [first], "tokens": ["<s>"]}},
         }
         byte_level = {"type": "ByteLevel", "add_prefix_space": True, "trim_offsets": False, "use_regex": True}
@@ -234,7 +240,7 @@ class TestHuggingFace:
         (tmp_path / "theirs.json").write_text(json.dumps(file), encoding="utf-8")
         agree_with_tokenizers(tmp_path / "theirs.json", tmp_path)
 
-    @pytest.mark.parametrize("pattern", [None, CL100K_PATTERN, r"\w+"])
+    @pytest.mark.parametrize("pattern", [None, CL100K_PATTERN, r"\p{L}+"])
     def test_what_we_train_the_library_reads(self, pattern, tmp_path):
         chosen = {} if pattern is None else {"pattern": pattern}
         ours = Tokenizer.train(CORPUS, 600, ["<|endoftext|>", "[X]"], **chosen)

@@ -94,7 +94,7 @@ class TestGPT2:
     @pytest.mark.parametrize("content", ["", "[]", "{", '{"a": 1, "a": 2}', "[" * 9999])
     def test_an_encoder_that_is_no_object(self, content, gpt2):
         gpt2[0].write_text(content)
-        with pytest.raises(BadInput, match=r"encoder\.json is damaged: (no valid JSON|.*no JSON object|.*'a'.*twice)"):
+        with pytest.raises(BadInput, match=r"encoder\.json is .*(no valid JSON|no JSON object|'a'.*twice)"):
             Tokenizer.from_gpt2(*gpt2)
 
     @pytest.mark.parametrize(
@@ -119,7 +119,7 @@ class TestGPT2:
         with pytest.raises(BadInput, match=r"cannot read the tokenizer .*absent"):
             Tokenizer.from_gpt2(gpt2[0], tmp_path / "absent")
         gpt2[1].write_bytes(b"\xff\xfe")
-        with pytest.raises(BadInput, match=r"vocab\.bpe is damaged: no UTF-8"):
+        with pytest.raises(BadInput, match=r"vocab\.bpe is .*damaged: no UTF-8"):
             Tokenizer.from_gpt2(*gpt2)
 
     @pytest.mark.parametrize(
@@ -259,6 +259,11 @@ class TestConventions:
             ({"always": [5]}, "wrong entry 'always'"),
             ({"prefix_space": 1}, "wrong entry 'prefix_space'"),
             ({"colour": 1}, "wrong entry 'colour'"),
+            ({"single": [["A", 0], ["A", 0]]}, "wrong entry 'single'"),
+            ({"single": [["A", 0], [None, 0]]}, "wrong entry 'single'"),
+            ({"pair": [["A", 0]]}, "wrong entry 'pair'"),
+            ({"pair": [["A", 0], ["B", -1]]}, "wrong entry 'pair'"),
+            ({"pair": [["A", 0], ["B", 1], [9999, 1]]}, "9999 is not a token id"),
         ],
     )
     def test_damaged_definitions_are_refused_by_entry(self, entry, message):

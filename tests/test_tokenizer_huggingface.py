@@ -39,6 +39,16 @@ def roberta() -> dict:
     }  # fmt: skip
 
 
+TEXT_A, TEXT_B = ({"Sequence": {"id": letter, "type_id": 0}} for letter in "AB")
+END = {"SpecialToken": {"id": "</s>", "type_id": 0}}
+
+
+def template(special_tokens=None, single=(TEXT_A,), pair=(TEXT_A, TEXT_B)) -> dict:
+    """A post-processor."""
+    single, pair = (list(row) if isinstance(row, tuple) else row for row in (single, pair))
+    return {"type": "TemplateProcessing", "single": single, "pair": pair, "special_tokens": special_tokens or {}}
+
+
 def read_json(file: dict, tmp_path: Path) -> Tokenizer:
     (tmp_path / "tokenizer.json").write_text(json.dumps(file), encoding="utf-8")
     return Tokenizer.from_huggingface(tmp_path / "tokenizer.json")
@@ -117,9 +127,15 @@ class TestHuggingFace:
         [
             TRAINED,
             Tokenizer.train([TEXT], 300, ["<s>", "é ü"], pattern=CL100K_PATTERN),
-            Tokenizer.train([TEXT], 300, (), pattern=r"\w+"),
+            Tokenizer.train([TEXT], 300, (), pattern=r"\p{L}+"),
             Tokenizer(special_tokens={"<s>": 900, "</s>": 300}),
-            Tokenizer(conventions=Conventions(before=(256,), after=(256, 5), always=("<|endoftext|>",))),
+            Tokenizer(
+                conventions=Conventions(
+                    single=((256, 0), ("A", 0), (256, 0), (5, 0)),
+                    pair=(("B", 1), (256, 2), ("A", 0)),
+                    always=("<|endoftext|>",),
+                )
+            ),
             Tokenizer(conventions=Conventions(strips={"<|endoftext|>": "both"}, prefix_space=True)),
         ],
     )
@@ -163,6 +179,7 @@ class TestHuggingFace:
             ("added_tokens.1.content", "new", "special_tokens: 'new' has the id 1, which is b'</s>' already"),
             ("added_tokens.1.single_word", True, r"added_tokens\[1\]\.single_word is 'True'"),
             ("added_tokens.1.lstrip", "yes", r"added_tokens\[1\]\.lstrip must be true or false"),
+            ("added_tokens.1", {"id": 302, "content": " x"}, "added_tokens: ' x' begins or ends with white space"),
             ("pre_tokenizer", None, "pre_tokenizer is missing"),
             ("pre_tokenizer.type", "Whitespace", "pre_tokenizer.type is 'Whitespace'"),
             ("pre_tokenizer.use_regex", "no", "pre_tokenizer.use_regex must be"),
@@ -170,7 +187,15 @@ class TestHuggingFace:
             ("post_processor.type", "BertProcessing", "post_processor.type is 'BertProcessing'"),
             ("post_processor.sep", ["</s>", 7], "gives '</s>' the id 7"),
             ("post_processor.cls", "<s>", "post_processor.cls must be a token and its id"),
-            ("post_processor", {"type": "TemplateProcessing", "single": []}, "post_processor.single must be a list"),
+            ("post_processor", template(single=5), "post_processor.single must be a list, not 5"),
+            ("post_processor", template(single=[]), "post_processor.single must have the text A once"),
+            ("post_processor", template(single=[TEXT_A, TEXT_A]), "post_processor.single must have the text A once"),
+            ("post_processor", template(pair=[TEXT_A]), "post_processor.pair must have the texts A and B once"),
+            ("post_processor", template(pair=[TEXT_A, {}]), r"post_processor\.pair\[1\]\.SpecialToken is missing"),
+            ("post_processor", template(pair=[{"Sequence": {"id": "A"}}]), r"pair\[0\]\.Sequence must have an id and"),
+            ("post_processor", template(single=[END, TEXT_A]), r"post_processor\.special_tokens: '</s>' is missing"),
+            ("post_processor", template({"</s>": {"ids": [1], "tokens": []}}, [END]), "'</s>' has no ids and tokens"),
+            ("post_processor", template({"</s>": {"ids": [7], "tokens": ["</s>"]}}, [END]), "gives '</s>' the id 7"),
         ],
     )
     def test_what_is_damaged_or_not_supported_is_named(self, place, value, message, tmp_path):
@@ -188,7 +213,10 @@ class TestHuggingFace:
         [
             ({"behavior": "Removed"}, r"\[0\]\.behavior is 'Removed'"),
             ({"invert": True}, r"\[0\]\.invert is 'True'"),
-            ({"pattern": {"Regex": "(a"}}, "not a regular expression"),
+            ({"pattern": {"Regex": "(?:a"}}, "not a regular expression"),
+            ({"pattern": {"Regex": "(?:a|a)*b"}}, "takes for ever"),
+            ({"pattern": {"Regex": "(?:" * 1500 + "a" + ")" * 1500}}, "too large|not a regular expression"),
+            ({"pattern": {"Regex": "(?:a{300}){300}"}}, "too large"),
             ({"pattern": {"Other": "a"}}, "must be a Regex or a String"),
         ],
     )
@@ -204,7 +232,7 @@ class TestHuggingFace:
     @pytest.mark.parametrize(
         ("tokenizer", "message"),
         [
-            (Tokenizer(pattern=r"\w+", conventions=Conventions(prefix_space=True)), "a space before a text"),
+            (Tokenizer(pattern=r"\p{L}+", conventions=Conventions(prefix_space=True)), "a space before a text"),
             (Tokenizer(special_tokens=["\ud800"]), "lone surrogate"),
             (Tokenizer(special_tokens=["a"]), "special token 'a'"),
         ],

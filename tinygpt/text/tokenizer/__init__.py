@@ -1,7 +1,8 @@
 """Text to token ids and back.
 
-In reading order: plain, pretokens, linked, training, merging, dropout, offsets, bpe, characters, bert_words, wordpiece;
-then, for the vocabularies of other libraries, conventions and formats.
+In reading order: plain, pretokens, linked, training, merging, longest, pieces, encoding, vocabulary, base, bpe,
+characters, bert_words, wordpiece; then streams, offsets, dropout and around; then, for the vocabularies of other
+libraries, conventions and formats.
 """
 
 from os import PathLike

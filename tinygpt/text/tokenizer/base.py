@@ -45,6 +45,13 @@ class BaseTokenizer(Vocabulary):
         self._refuse(text, self._disallowed(disallowed_special, allowed), allowed)
         return self._row(text, allowed).tolist()
 
+    def encode_pair(
+        self, first: str, second: str, allowed_special: Collection[str] = ()
+    ) -> tuple[list[int], list[int]]:
+        """(ids, token types) of two texts with what `surround` puts around them."""
+        ids, pair = self.encode_batch([first, second], allowed_special)
+        return self.surround(ids, pair), self.token_types(ids, pair)
+
     def encode_batch(
         self,
         texts: Iterable[str],

@@ -8,6 +8,7 @@ import numpy as np
 
 from tinygpt.errors import BadInput
 from tinygpt.text.reading import read_chunks
+from tinygpt.text.tokenizer.around import Template
 from tinygpt.text.tokenizer.base import BaseTokenizer, checked_text, checked_texts
 from tinygpt.text.tokenizer.conventions import PLAIN, Conventions
 from tinygpt.text.tokenizer.dropout import checked_probability, drawing
@@ -60,6 +61,9 @@ class Tokenizer(BaseTokenizer):
         super().__init__(conventions.number(tokens), checked_special(special_tokens))
         if unknown := {*conventions.always} - self.special_tokens.keys():
             raise BadInput(f"conventions: always names {min(unknown)!r}, which is no special token")
+        for place, _ in (*conventions.single, *conventions.pair):
+            if place not in ("A", "B"):
+                self.token_bytes(place)
 
     @classmethod
     def train(
@@ -211,9 +215,8 @@ class Tokenizer(BaseTokenizer):
         """Write a tokenizer.json, whole or not at all. Raises BadInput for what it cannot say."""
         huggingface.write(self, path)
 
-    def surround(self, ids: Iterable[int]) -> list[int]:
-        """The ids of one text between those that the tokenizer's file wants before and after it, if any."""
-        return [*self.conventions.before, *ids, *self.conventions.after]
+    def _template(self, of_pair: bool) -> Template:
+        return self.conventions.pair if of_pair else self.conventions.single
 
     def ordinary_tokens(self) -> dict[bytes, int]:
         """The id of every byte, of every merge's token, and of those that no merge makes."""

@@ -1,6 +1,5 @@
 """In what the byte-pair encodings of other libraries differ from the plain one; a plain one differs in nothing."""
 
-import sys
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any, Self
@@ -8,7 +7,9 @@ from typing import Any, Self
 import regex
 
 from tinygpt.errors import BadInput
+from tinygpt.text.tokenizer.around import ALONE, ONE_AFTER_THE_OTHER, Template, is_template
 from tinygpt.text.tokenizer.files import bytes_to_field, field_to_bytes
+from tinygpt.text.tokenizer.ids import is_id
 from tinygpt.text.tokenizer.pretokens import Span, special_spans
 
 STRIPS = ("left", "right", "both")
@@ -46,11 +47,11 @@ class Conventions:
     strips: Mapping[str, str] = field(default_factory=dict)
     """Special tokens that swallow the white space on their "left", "right" or "both" sides."""
 
-    before: Sequence[int] = ()
-    """The ids that `surround` puts before a text's."""
+    single: Template = ALONE
+    """What `surround` puts around one text."""
 
-    after: Sequence[int] = ()
-    """The ids that `surround` puts after a text's."""
+    pair: Template = ONE_AFTER_THE_OTHER
+    """What `surround` puts around two texts."""
 
     def definition(self) -> dict[str, Any]:
         """The entries that differ from the plain encoding's, as JSON values."""
@@ -58,7 +59,7 @@ class Conventions:
         entries = {name: value for name, value in asdict(self).items() if value != plain[name]}
         if "unmerged" in entries:
             entries["unmerged"] = {bytes_to_field(token): number for token, number in self.unmerged.items()}
-        return {name: list(value) if isinstance(value, tuple) else value for name, value in entries.items()}
+        return {name: _lists(value) for name, value in entries.items()}
 
     @classmethod
     def from_definition(cls, definition: Any) -> Self:
@@ -73,7 +74,7 @@ class Conventions:
         if "unmerged" in entries:
             unmerged = entries["unmerged"].items()
             entries["unmerged"] = {field_to_bytes(token, "unmerged"): number for token, number in unmerged}
-        return cls(**{name: tuple(value) if isinstance(value, list) else value for name, value in entries.items()})
+        return cls(**{name: _tuples(value) for name, value in entries.items()})
 
     def number(self, tokens: Sequence[bytes]) -> dict[int, bytes]:
         """The ordinary tokens by their ids. Raises BadInput where two tokens have one id."""
@@ -128,10 +129,22 @@ PLAIN = Conventions()
 """No difference at all."""
 
 
+def _lists(value: Any) -> Any:
+    """Tuples, and tuples in them, as JSON has them."""
+    return [_lists(each) for each in value] if isinstance(value, tuple | list) else value
+
+
+def _tuples(value: Any) -> Any:
+    """The inverse of `_lists`."""
+    return tuple(map(_tuples, value)) if isinstance(value, list) else value
+
+
 def _has_type(name: str, value: Any) -> bool:
     """Whether a JSON value can be this entry of the conventions."""
-    if name in ("numbers", "before", "after"):
+    if name == "numbers":
         return isinstance(value, list) and all(map(is_id, value))
+    if name in ("single", "pair"):
+        return is_template(value, "A" if name == "single" else "AB")
     if name in ("always", "matched_last"):
         return isinstance(value, list) and all(isinstance(each, str) for each in value)
     if name == "unmerged":
@@ -139,13 +152,3 @@ def _has_type(name: str, value: Any) -> bool:
     if name == "strips":
         return isinstance(value, dict) and all(each in STRIPS for each in value.values())
     return isinstance(value, bool)
-
-
-MOST_IDS = sys.maxunicode + 1
-"""Each id must be the number of a character (`encoding.py` says why). No vocabulary has so many tokens, and a damaged
-file's id must not fill the memory."""
-
-
-def is_id(value: object) -> bool:
-    """Whether a JSON value can be a token's id."""
-    return isinstance(value, int) and not isinstance(value, bool) and 0 <= value < MOST_IDS

@@ -16,6 +16,9 @@ from tinygpt.files import replacing
 
 FORMAT = "tinygpt-tokenizer-1"
 
+SHOWN_END = 200
+"""Characters of a long message that are shown of either end: a few lines of a terminal."""
+
 
 def bytes_to_field(data: bytes) -> str:
     """Bytes as a JSON string, one character a byte."""
@@ -47,14 +50,44 @@ def read_bytes(path: str | PathLike[str]) -> bytes:
         raise BadInput(f"cannot read the tokenizer {path}: {error.strerror}") from None
 
 
+def read_text(path: str | PathLike[str]) -> str:
+    """The text of a file. Raises BadInput where there is none."""
+    try:
+        return read_bytes(path).decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise BadInput(
+            f"{path} is not a tokenizer, or is damaged: no UTF-8 text ({error.reason} at byte {error.start})"
+        ) from None
+
+
+def read_object(path: str | PathLike[str]) -> dict[str, Any]:
+    """The JSON object in a file; two entries of one name are damage, too."""
+    text = read_text(path)
+    try:
+        with naming(path):
+            value = json.loads(text, object_pairs_hook=_unique)
+    except BadInput:
+        raise
+    except (ValueError, RecursionError) as error:
+        raise BadInput(f"{path} is not a tokenizer, or is damaged: no valid JSON ({error})") from None
+    if not isinstance(value, dict):
+        raise BadInput(f"{path} is not a tokenizer: it holds no JSON object")
+    return value
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    entries = dict(pairs)
+    if len(entries) < len(pairs):
+        names: set[str] = set()
+        repeated = next(name for name, _ in pairs if name in names or names.add(name))
+        raise BadInput(f"the entry {repeated!r} stands there twice")
+    return entries
+
+
 def read(path: str | PathLike[str]) -> dict[str, Any]:
     """The definition in a file that `write` made; BadInput says how another file differs."""
-    data = read_bytes(path)
-    try:
-        definition = json.loads(data.decode("utf-8"))
-    except (UnicodeDecodeError, json.JSONDecodeError, RecursionError) as error:
-        raise BadInput(f"{path} is not a tokenizer, or is damaged: no valid JSON ({error})") from None
-    if not isinstance(definition, dict) or "format" not in definition:
+    definition = read_object(path)
+    if "format" not in definition:
         raise BadInput(f"{path} is not a tokenizer of tinygpt: it has no entry 'format'")
     if definition.pop("format") != FORMAT:
         raise BadInput(f"{path} is not a tokenizer this version can read: its entry 'format' is not {FORMAT!r}")
@@ -65,11 +98,14 @@ def read(path: str | PathLike[str]) -> dict[str, Any]:
 
 @contextmanager
 def naming(path: str | PathLike[str]) -> Iterator[None]:
-    """Put the file's name before what is wrong with an entry."""
+    """Put the file's name before what is wrong with an entry; of an endless entry only the ends are shown."""
     try:
         yield
     except BadInput as error:
-        raise BadInput(f"{path} is damaged: {error}") from None
+        message = str(error)
+        if len(message) > 2 * SHOWN_END:
+            message = f"{message[:SHOWN_END]} … {message[-SHOWN_END:]}"
+        raise BadInput(f"{path} is damaged: {message}") from None
 
 
 def list_field(definition: dict[str, Any], name: str) -> list[Any]:

@@ -3,7 +3,9 @@
 Special tokens cut first, then a pattern cuts what lies between. The pieces, joined, are always the text.
 """
 
+import math
 from collections.abc import Collection, Iterator
+from functools import cache
 from typing import NamedTuple
 
 import regex
@@ -16,19 +18,43 @@ then white space, which leaves its last character to the word that follows (Radf
 models are unsupervised multitask learners", section 2.2, and the code published with it)."""
 
 
+LONGEST_PATTERN = 5_000
+"""Characters. Those in use have at most some 500; a million take seconds to compile."""
+
+MOST_COPIES = 10_000
+"""How often all {n} together may repeat a part: compiled, a pattern holds a copy of it each time."""
+
+RUN, PATIENCE = 100, 1.0
+"""Characters of each run of a probe, and the seconds for all: sound patterns need a thousandth of that."""
+
+
+@cache
 def compile_pattern(pattern: str) -> regex.Pattern:
     """The pattern, completed so that a character it does not match becomes a piece of its own.
 
     Without that a custom pattern could lose text silently. Raises BadInput for a pattern that is no regular
-    expression, or that captures groups.
+    expression, that captures groups, or that is too large or too slow to be of use.
     """
+    copies = math.prod(max(1, int(count)) for count in regex.findall(r"\{(?:[0-9]*,)?([0-9]+)", pattern))
+    if len(pattern) > LONGEST_PATTERN or copies > MOST_COPIES:
+        raise BadInput(f"the pattern {pattern[:80]!r} is too large: {len(pattern)} characters, repeated {copies} times")
     try:
         compiled = regex.compile(f"(?:{pattern})|[\\s\\S]")
-    except regex.error as error:
+    except (regex.error, RecursionError) as error:
         raise BadInput(f"the pattern {pattern!r} is not a regular expression: {error}") from None
     if compiled.groups:
         raise BadInput(f"the pattern {pattern!r} captures groups: write (?:...) in place of (...)")
+    _refuse_endless(compiled, pattern)
     return compiled
+
+
+def _refuse_endless(compiled: regex.Pattern, pattern: str) -> None:
+    """Try the pattern on runs of one character: a doubled repetition tries every way to divide a run."""
+    runs = "\0".join(sign * RUN for sign in dict.fromkeys([*"aA1 !\n", *pattern]))
+    try:
+        compiled.findall(runs, timeout=PATIENCE)
+    except (TimeoutError, MemoryError):
+        raise BadInput(f"the pattern {pattern!r} takes for ever on runs of a character: is + or * doubled?") from None
 
 
 class Span(NamedTuple):

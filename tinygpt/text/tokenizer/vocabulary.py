@@ -11,8 +11,9 @@ import numpy as np
 
 from tinygpt.errors import BadInput
 from tinygpt.text.tokenizer import files
-from tinygpt.text.tokenizer.conventions import MOST_IDS, is_id
+from tinygpt.text.tokenizer.around import ALONE, ONE_AFTER_THE_OTHER, Template, fill, types
 from tinygpt.text.tokenizer.decoding import bytes_to_text
+from tinygpt.text.tokenizer.ids import MOST_IDS, is_id
 from tinygpt.text.tokenizer.pretokens import text_to_bytes
 
 END_OF_TEXT = "<|endoftext|>"
@@ -73,6 +74,20 @@ class Vocabulary(ABC):
     def dtype(self) -> np.dtype:
         """The smallest unsigned type that holds every id: uint16 up to 65,536 tokens, else uint32."""
         return np.dtype(np.uint16 if self.vocab_size <= 1 << 16 else np.uint32)
+
+    def surround(self, ids: Iterable[int], pair: Iterable[int] | None = None) -> list[int]:
+        """The ids of one text, or of a pair, among those that models of this vocabulary expect around them, if any.
+
+        BERT's are [CLS] text [SEP] and [CLS] text [SEP] pair [SEP].
+        """
+        return fill(self._template(pair is not None), _texts(ids, pair))
+
+    def token_types(self, ids: Iterable[int], pair: Iterable[int] | None = None) -> list[int]:
+        """The type of each of the ids of `surround`, which tells a model the two texts apart."""
+        return types(self._template(pair is not None), _texts(ids, pair))
+
+    def _template(self, of_pair: bool) -> Template:
+        return ONE_AFTER_THE_OTHER if of_pair else ALONE
 
     def decode(self, ids: Iterable[int]) -> str:
         """The text of the ids; bytes that are no UTF-8 become U+FFFD. Raises BadInput for an unknown id."""
@@ -153,6 +168,10 @@ class Vocabulary(ABC):
                 known = ", ".join(self.special_tokens) or "none"
                 raise BadInput(f"{name!r} is not a special token of this vocabulary (it has: {known})")
         return names
+
+
+def _texts(ids: Iterable[int], pair: Iterable[int] | None) -> dict[str, list[int]]:
+    return {"A": list(ids)} if pair is None else {"A": list(ids), "B": list(pair)}
 
 
 def checked_names(names: Iterable[str]) -> list[str]:

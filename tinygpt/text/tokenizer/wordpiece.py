@@ -26,6 +26,7 @@ import numpy as np
 
 from tinygpt.errors import BadInput
 from tinygpt.text.tokenizer import files
+from tinygpt.text.tokenizer.around import Template
 from tinygpt.text.tokenizer.base import BaseTokenizer
 from tinygpt.text.tokenizer.bert_words import basic_words, placed_words
 from tinygpt.text.tokenizer.decoding import bytes_to_text
@@ -132,15 +133,13 @@ class WordPiece(BaseTokenizer):
         not have, and for a disallowed token, with its place.
         """
         ids = super().encode(text, allowed_special, disallowed_special)
-        return [self._special_id(BEGIN), *ids, self._special_id(SEPARATOR)] if add_special_tokens else ids
+        return self.surround(ids) if add_special_tokens else ids
 
-    def encode_pair(
-        self, first: str, second: str, allowed_special: Collection[str] = ()
-    ) -> tuple[list[int], list[int]]:
-        """(ids, token types) of [CLS] first [SEP] second [SEP]; the type is 0 up to the first [SEP] and 1 after it."""
-        before = self.encode(first, allowed_special, add_special_tokens=True)
-        after = [*self.encode(second, allowed_special), self._special_id(SEPARATOR)]
-        return before + after, [0] * len(before) + [1] * len(after)
+    def _template(self, of_pair: bool) -> Template:
+        """[CLS] A [SEP] B [SEP]; the type is 0 up to the first [SEP] and 1 after it."""
+        begin, separator = self._special_id(BEGIN), self._special_id(SEPARATOR)
+        single = ((begin, 0), ("A", 0), (separator, 0))
+        return (*single, ("B", 1), (separator, 1)) if of_pair else single
 
     def decode(self, ids: Iterable[int], *, skip_special_tokens: bool = False) -> str:
         """The tokens, with a space between words and none before . , ? and !
@@ -195,7 +194,7 @@ class WordPiece(BaseTokenizer):
 
     def _special_id(self, name: str) -> int:
         if name not in self.special_tokens:
-            raise BadInput(f"this vocabulary has no {name}, which add_special_tokens puts around a text")
+            raise BadInput(f"this vocabulary has no {name}, which stands around a text")
         return self.special_tokens[name]
 
 

@@ -12,7 +12,7 @@ from typing import Any
 from tinygpt.errors import BadInput
 from tinygpt.files import replacing
 from tinygpt.text.tokenizer.conventions import Conventions
-from tinygpt.text.tokenizer.files import naming
+from tinygpt.text.tokenizer.files import naming, read_object, read_text
 from tinygpt.text.tokenizer.formats import visible
 from tinygpt.text.tokenizer.pretokens import GPT2_PATTERN
 
@@ -27,7 +27,7 @@ def read(encoder_json: Path, vocab_bpe: Path, special_tokens: Iterable[str]) -> 
     Raises BadInput that names file and entry for a token that neither is a byte nor has a merge, a merge whose token
     has no id, two tokens with one id, or ids that leave one out.
     """
-    entries = visible.read_object(encoder_json)
+    entries = read_object(encoder_json)
     with naming(encoder_json):
         visible.checked_vocabulary(entries, "the vocabulary")
         if missing := set(range(len(entries))) - set(entries.values()):
@@ -56,7 +56,7 @@ def _merges(vocab_bpe: Path, id_of: dict[bytes, int], encoder_json: Path) -> lis
     """The merges, each of tokens that are bytes or made before, and making one that has an id."""
     merges: list[visible.Merge] = []
     known = {bytes([byte]) for byte in range(256)}
-    text = visible.read_text(vocab_bpe)
+    text = read_text(vocab_bpe)
     with naming(vocab_bpe):
         for number, line in visible.numbered_lines(text):
             if number == 1 and line.startswith("#version"):

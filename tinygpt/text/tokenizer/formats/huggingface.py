@@ -1,22 +1,25 @@
 """tokenizer.json of the library `tokenizers`, for byte-level BPE as GPT-2, RoBERTa, BART and Llama 3 have it.
 
 Read: the model BPE (`vocab`, `merges` as pairs or as strings, `ignore_merges`), `added_tokens`, the pre-tokenizer
-ByteLevel, alone or after one Split, and of the post-processor what it puts around one text (a pair of texts is not
-read). An added token has the id that the file gives it. Anything that would change ids and is not known here is
-refused by its name.
+ByteLevel, alone or after one Split, and what the post-processor puts around a text or a pair. An added token has the
+id that the file gives it. Anything that would change ids and is not known here is refused by its name.
 Source: huggingface/tokenizers 0.23, the serialisation of `Tokenizer`.
 """
 
+from collections.abc import Iterator
 from os import PathLike
 from typing import Any
 
 import regex
 
 from tinygpt.errors import BadInput
-from tinygpt.text.tokenizer.conventions import Conventions, is_id
-from tinygpt.text.tokenizer.files import naming
+from tinygpt.text.tokenizer.around import ALONE, ONE_AFTER_THE_OTHER, Template
+from tinygpt.text.tokenizer.conventions import Conventions
+from tinygpt.text.tokenizer.files import naming, read_object
 from tinygpt.text.tokenizer.formats import visible
-from tinygpt.text.tokenizer.formats.huggingface_write import WHOLE_TEXT, gaps_as_pieces, write
+from tinygpt.text.tokenizer.formats.huggingface_write import write
+from tinygpt.text.tokenizer.formats.splits import WHOLE_TEXT, check, gaps_as_pieces
+from tinygpt.text.tokenizer.ids import is_id
 from tinygpt.text.tokenizer.pretokens import GPT2_PATTERN
 
 __all__ = ["read", "write"]
@@ -26,7 +29,7 @@ Entry = dict[str, Any]
 
 def read(path: str | PathLike[str]) -> dict[str, Any]:
     """What makes the tokenizer in the file. Raises BadInput that names the file, the entry and its value."""
-    file = visible.read_object(path)
+    file = read_object(path)
     with naming(path):
         for name in ("normalizer", "truncation", "padding"):
             _expect(file.get(name), (None,), name)
@@ -36,7 +39,7 @@ def read(path: str | PathLike[str]) -> dict[str, Any]:
         added = _added_tokens(file.get("added_tokens"), vocabulary)
         pattern, prefix_space = _pre_tokenizer(file.get("pre_tokenizer"))
         ids = vocabulary | {token["content"]: token["id"] for token in added}
-        before, after = _around(file.get("post_processor"), ids)
+        single, pair = _around(file.get("post_processor"), ids)
         arguments = _model(model, vocabulary, {token["content"] for token in added})
     rules = Conventions(
         **arguments.pop("conventions"),
@@ -44,8 +47,8 @@ def read(path: str | PathLike[str]) -> dict[str, Any]:
         always=tuple(token["content"] for token in added if not token["special"]),
         matched_last=tuple(token["content"] for token in added if token["normalized"]),
         strips={token["content"]: side for token in added if (side := _side(token))},
-        before=before,
-        after=after,
+        single=single,
+        pair=pair,
     )
     special_tokens = {token["content"]: token["id"] for token in added}
     return {**arguments, "special_tokens": special_tokens, "pattern": pattern, "conventions": rules}
@@ -131,6 +134,11 @@ def _added_tokens(entries: Any, vocabulary: dict[str, int]) -> list[Entry]:
         _expect(added[-1]["single_word"], (False,), f"{where}.single_word")
     if len({token["content"] for token in added}) < len(added) or len({token["id"] for token in added}) < len(added):
         raise BadInput("added_tokens has two entries with one content or one id")
+    strips = any(token["lstrip"] or token["rstrip"] for token in added)
+    for token in added:
+        if strips and token["content"] != token["content"].strip():
+            raise BadInput(f"added_tokens: {token['content']!r} begins or ends with white space, which another takes "
+                           "by lstrip or rstrip: not supported")  # fmt: skip
     return sorted(added, key=lambda token: token["id"])
 
 
@@ -161,52 +169,64 @@ def _split_pattern(split: Entry) -> str:
     _expect(_boolean(split, "invert", where), (False,), f"{where}.invert")
     pattern = _object(split.get("pattern"), f"{where}.pattern")
     if isinstance(pattern.get("Regex"), str):
+        check(pattern["Regex"], f"{where}.pattern")
         return gaps_as_pieces(pattern["Regex"])
     if isinstance(pattern.get("String"), str) and pattern["String"]:
         return gaps_as_pieces(regex.escape(pattern["String"], literal_spaces=True))
     raise BadInput(f"{where}.pattern must be a Regex or a String, not {pattern!r}")
 
 
-def _around(entry: Any, ids: dict[str, int]) -> tuple[tuple[int, ...], tuple[int, ...]]:
-    """The ids that the post-processor puts before and after one text."""
+def _around(entry: Any, ids: dict[str, int]) -> tuple[Template, Template]:
+    """What the post-processor puts around one text, and around two."""
     kind = None if entry is None else _type_of(entry, "post_processor")
     if kind in (None, "ByteLevel"):
-        return (), ()
+        return ALONE, ONE_AFTER_THE_OTHER
     if kind == "RobertaProcessing":
-        return tuple((_known(*_name_and_id(entry, name), ids),) for name in ("cls", "sep"))
+        begin, end = (_known(*_name_and_id(entry, name), ids) for name in ("cls", "sep"))
+        single = ((begin, 0), ("A", 0), (end, 0))
+        return single, (*single, (end, 0), ("B", 0), (end, 0))
     if kind == "TemplateProcessing":
-        return _template(entry, ids)
+        return _template(entry, "single", "A", ids), _template(entry, "pair", "AB", ids)
     _expect(kind, ("Sequence",), "post_processor.type")
     processors = entry.get("processors")
     if not isinstance(processors, list):
         raise BadInput("post_processor.processors is missing or no list")
     adding = [each for each in processors if _type_of(each, "post_processor.processors") != "ByteLevel"]
     if len(adding) > 1:
-        raise BadInput(f"post_processor.processors has {len(adding)} that add tokens; only one is supported")
+        raise BadInput(f"post_processor.processors has {len(adding)} that add tokens; one is supported")
     return _around(adding[0] if adding else None, ids)
 
 
-def _template(entry: Entry, ids: dict[str, int]) -> tuple[tuple[int, ...], tuple[int, ...]]:
-    """What stands before and after the text, A, in a template such as `<s> $A </s>`."""
-    single, where = entry.get("single"), "post_processor.single"
-    if not isinstance(single, list) or [piece for piece in single if "Sequence" in _object(piece, where)] == []:
-        raise BadInput(f"{where} must be a list with one Sequence, not {single!r}")
-    rows: list[list[int]] = [[]]
-    for piece in single:
-        if "Sequence" in piece:
-            _expect(_object(piece["Sequence"], where).get("id"), ("A",), f"{where}: Sequence.id")
-            rows.append([])
-            continue
-        name = _object(piece.get("SpecialToken"), where).get("id")
-        tokens = _object(entry.get("special_tokens"), "post_processor.special_tokens")
-        token = _object(tokens.get(name), f"post_processor.special_tokens: {name!r}")
-        numbers, names = token.get("ids"), token.get("tokens")
-        if not isinstance(numbers, list) or not isinstance(names, list) or len(names) != len(numbers):
-            raise BadInput(f"post_processor.special_tokens: {name!r} has no ids and tokens of one length")
-        rows[-1] += [_known(each, number, ids) for each, number in zip(names, numbers)]
-    if len(rows) != 2:
-        raise BadInput(f"{where} must have the text once, not {len(rows) - 1} times")
-    return tuple(rows[0]), tuple(rows[1])
+def _template(entry: Entry, name: str, letters: str, ids: dict[str, int]) -> Template:
+    """A template such as `<s> $A </s>`, with each text of `letters` once."""
+    pieces, where = entry.get(name), f"post_processor.{name}"
+    if not isinstance(pieces, list):
+        raise BadInput(f"{where} must be a list, not {pieces!r}")
+    row: list[tuple[int | str, int]] = []
+    for place, piece in enumerate(pieces):
+        row += _places(_object(piece, f"{where}[{place}]"), f"{where}[{place}]", entry, ids)
+    if sorted(each for each, _ in row if isinstance(each, str)) != [*letters]:
+        raise BadInput(f"{where} must have the text{'s' * (len(letters) > 1)} {' and '.join(letters)} once")
+    return tuple(row)
+
+
+def _places(piece: Entry, where: str, entry: Entry, ids: dict[str, int]) -> Iterator[tuple[int | str, int]]:
+    """The (place, type) of one piece of a template: a text, or the tokens that a name there stands for."""
+    kind = "Sequence" if "Sequence" in piece else "SpecialToken"
+    body = _object(piece.get(kind), f"{where}.{kind}")
+    name, type_id = body.get("id"), body.get("type_id")
+    if not isinstance(name, str) or not is_id(type_id):
+        raise BadInput(f"{where}.{kind} must have an id and a type_id, not {name!r} and {type_id!r}")
+    if kind == "Sequence":
+        yield name, type_id
+        return
+    tokens = _object(entry.get("special_tokens"), "post_processor.special_tokens")
+    token = _object(tokens.get(name), f"post_processor.special_tokens: {name!r}")
+    numbers, names = token.get("ids"), token.get("tokens")
+    if not isinstance(numbers, list) or not isinstance(names, list) or len(names) != len(numbers):
+        raise BadInput(f"post_processor.special_tokens: {name!r} has no ids and tokens of one length")
+    for each, number in zip(names, numbers):
+        yield _known(each, number, ids), type_id
 
 
 def _name_and_id(entry: Entry, name: str) -> list[Any]:

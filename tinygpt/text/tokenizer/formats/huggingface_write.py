@@ -6,37 +6,10 @@ from typing import Any
 
 from tinygpt.errors import BadInput
 from tinygpt.files import replacing
+from tinygpt.text.tokenizer.around import ALONE, ONE_AFTER_THE_OTHER
 from tinygpt.text.tokenizer.formats import visible
-from tinygpt.text.tokenizer.pieces import CL100K_PATTERN, O200K_PATTERN
+from tinygpt.text.tokenizer.formats.splits import WHOLE_TEXT, check, gaps_as_characters
 from tinygpt.text.tokenizer.pretokens import GPT2_PATTERN
-
-WHOLE_TEXT = r"[\s\S]+"
-"""The pattern of a text that is not cut at all."""
-
-_COMPLETE = {GPT2_PATTERN, CL100K_PATTERN, O200K_PATTERN, WHOLE_TEXT}
-"""Patterns known to match every character."""
-
-_BETWEEN = "|(?:(?!{})[\\s\\S])+"
-_EACH_ALONE = ("(?:", r")|[\s\S]")
-
-
-def gaps_as_pieces(pattern: str) -> str:
-    """The pattern of a Split as ours: there, the text between two matches is one piece; here, each character is one."""
-    if pattern in _COMPLETE:
-        return pattern
-    if pattern.startswith(_EACH_ALONE[0]) and pattern.endswith(_EACH_ALONE[1]):
-        return pattern.removeprefix(_EACH_ALONE[0]).removesuffix(_EACH_ALONE[1])
-    return pattern + _BETWEEN.format(pattern)
-
-
-def gaps_as_characters(pattern: str) -> str:
-    """The inverse of `gaps_as_pieces`."""
-    if pattern in _COMPLETE:
-        return pattern
-    for length in range(len(pattern) // 2 + 1):
-        if pattern[length:] == _BETWEEN.format(pattern[:length]):
-            return pattern[:length]
-    return pattern.join(_EACH_ALONE)
 
 
 def write(tokenizer: visible.BytePairs, path: str | PathLike[str]) -> None:
@@ -50,7 +23,7 @@ def write(tokenizer: visible.BytePairs, path: str | PathLike[str]) -> None:
         "added_tokens": [_added_token(tokenizer, name) for name in _by_id(tokenizer.special_tokens)],
         "normalizer": None,
         "pre_tokenizer": _pre_tokenizer(tokenizer),
-        "post_processor": _template(tokenizer, vocabulary) if rules.before or rules.after else None,
+        "post_processor": _template(tokenizer, vocabulary),
         "decoder": _byte_level(False, True),
         "model": {
             "type": "BPE",
@@ -121,27 +94,28 @@ def _pre_tokenizer(tokenizer: visible.BytePairs) -> dict[str, Any]:
         return _byte_level(prefix_space, pattern == GPT2_PATTERN)
     if prefix_space:
         raise BadInput("tokenizer.json has no way to put a space before a text that a pattern of its own cuts")
-    cut = {"Regex": gaps_as_characters(pattern)}
-    split = {"type": "Split", "pattern": cut, "behavior": "Isolated", "invert": False}
+    cut = gaps_as_characters(pattern)
+    check(cut, "tokenizer.json: the pattern")
+    split = {"type": "Split", "pattern": {"Regex": cut}, "behavior": "Isolated", "invert": False}
     return {"type": "Sequence", "pretokenizers": [split, _byte_level(False, False)]}
 
 
-def _template(tokenizer: visible.BytePairs, vocabulary: dict[str, int]) -> dict[str, Any]:
-    """`before $A after`; of a pair of texts, the second is put around like the first."""
-    name_of = {number: name for name, number in [*vocabulary.items(), *tokenizer.special_tokens.items()]}
+def _template(tokenizer: visible.BytePairs, vocabulary: dict[str, int]) -> dict[str, Any] | None:
+    """The post-processor, or none where nothing stands around texts."""
     rules = tokenizer.conventions
+    if (rules.single, rules.pair) == (ALONE, ONE_AFTER_THE_OTHER):
+        return None
+    name_of = {number: name for name, number in [*vocabulary.items(), *tokenizer.special_tokens.items()]}
 
-    def around(letter: str, type_id: int) -> list[dict[str, Any]]:
-        before, after = (
-            [{"SpecialToken": {"id": name_of[each], "type_id": type_id}} for each in row]
-            for row in (rules.before, rules.after)
-        )
-        return [*before, {"Sequence": {"id": letter, "type_id": type_id}}, *after]
+    def piece(place: int | str, type_id: int) -> dict[str, Any]:
+        if isinstance(place, str):
+            return {"Sequence": {"id": place, "type_id": type_id}}
+        return {"SpecialToken": {"id": name_of[place], "type_id": type_id}}
 
-    used = {name_of[each]: each for each in (*rules.before, *rules.after)}
+    used = {name_of[place]: place for place, _ in (*rules.single, *rules.pair) if isinstance(place, int)}
     return {
         "type": "TemplateProcessing",
-        "single": around("A", 0),
-        "pair": [*around("A", 0), *around("B", 1)],
+        "single": [piece(*each) for each in rules.single],
+        "pair": [piece(*each) for each in rules.pair],
         "special_tokens": {name: {"id": name, "ids": [n], "tokens": [name]} for name, n in used.items()},
     }

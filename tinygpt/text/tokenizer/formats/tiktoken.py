@@ -6,16 +6,16 @@ tiktoken_ext/openai_public.py; its possessive quantifiers, which only hasten it,
 """
 
 import base64
-import binascii
 from collections.abc import Mapping
 from os import PathLike
 from typing import Any
 
 from tinygpt.errors import BadInput
 from tinygpt.files import replacing
-from tinygpt.text.tokenizer.conventions import Conventions, is_id
-from tinygpt.text.tokenizer.files import naming
+from tinygpt.text.tokenizer.conventions import Conventions
+from tinygpt.text.tokenizer.files import naming, read_text
 from tinygpt.text.tokenizer.formats import visible
+from tinygpt.text.tokenizer.ids import is_id
 from tinygpt.text.tokenizer.merging import merge_piece
 from tinygpt.text.tokenizer.pieces import CL100K_PATTERN, O200K_PATTERN
 from tinygpt.text.tokenizer.pretokens import GPT2_PATTERN
@@ -50,7 +50,7 @@ def read(
         raise BadInput(f"no encoding is called {name!r}: choose one of {', '.join(ENCODINGS)}")
     pattern = ENCODINGS[name][0] if pattern is None else pattern
     special_tokens = dict(ENCODINGS[name][1] if special_tokens is None else special_tokens)
-    text = visible.read_text(path)
+    text = read_text(path)
     with naming(path):
         ranks = _ranks(text)
         if missing := set(range(max(ranks.values(), default=0))) - set(ranks.values()) - set(special_tokens.values()):
@@ -76,7 +76,9 @@ def _ranks(text: str) -> dict[bytes, int]:
         token_field, _, rank_field = line.partition(" ")
         try:
             token, rank = base64.b64decode(token_field, validate=True), int(rank_field)
-        except (binascii.Error, ValueError):
+            if str(rank) != rank_field:
+                raise ValueError
+        except ValueError:
             raise BadInput(f'line {number} must be "base64 rank", not {line[:80]!r}') from None
         if not token or not is_id(rank):
             raise BadInput(f"line {number}: {line[:80]!r} gives no token, or no rank that can be an id")

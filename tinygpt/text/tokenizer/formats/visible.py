@@ -4,15 +4,12 @@ A byte that Latin-1 prints stands for itself; the others, in order, are U+0100 a
 Source: Radford et al. 2019, "Language models are unsupervised multitask learners", the code published with it.
 """
 
-import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from os import PathLike
-from pathlib import Path
 from typing import Any, Protocol
 
 from tinygpt.errors import BadInput
-from tinygpt.text.tokenizer.conventions import Conventions, is_id
-from tinygpt.text.tokenizer.files import naming
+from tinygpt.text.tokenizer.conventions import Conventions
+from tinygpt.text.tokenizer.ids import is_id
 
 _PRINTABLE = [*range(33, 127), *range(161, 173), *range(174, 256)]
 
@@ -52,29 +49,6 @@ def from_visible(text: str, entry: str) -> bytes:
         raise BadInput(f"{entry}: {text!r} has {error.args[0]!r}, which stands for no byte") from None
 
 
-def read_text(path: str | PathLike[str]) -> str:
-    """The text of a file. Raises BadInput where there is none."""
-    try:
-        return Path(path).read_bytes().decode("utf-8")
-    except OSError as error:
-        raise BadInput(f"cannot read the tokenizer {path}: {error.strerror}") from None
-    except UnicodeDecodeError as error:
-        raise BadInput(f"{path} is damaged: no UTF-8 text ({error.reason} at byte {error.start})") from None
-
-
-def read_object(path: str | PathLike[str]) -> dict[str, Any]:
-    """The JSON object in a file; two entries of one name are damage, too."""
-    text = read_text(path)
-    try:
-        with naming(path):
-            value = json.loads(text, object_pairs_hook=_unique)
-    except (json.JSONDecodeError, RecursionError) as error:
-        raise BadInput(f"{path} is damaged: no valid JSON ({error})") from None
-    if not isinstance(value, dict):
-        raise BadInput(f"{path} is damaged: it holds no JSON object")
-    return value
-
-
 def checked_vocabulary(entries: Any, where: str) -> dict[str, int]:
     """A mapping of tokens to ids, all different. Raises BadInput that names the token."""
     if not isinstance(entries, dict):
@@ -105,15 +79,6 @@ def only_plain(tokenizer: BytePairs, kind: str) -> None:
     """Raise BadInput where a file of this kind could not hold what the tokenizer's conventions say."""
     if unwritable := sorted(tokenizer.conventions.definition().keys() - {"numbers"}):
         raise BadInput(f"{kind} cannot say {', '.join(unwritable)} of this tokenizer: write it with to_huggingface")
-
-
-def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    entries = dict(pairs)
-    if len(entries) < len(pairs):
-        names: set[str] = set()
-        repeated = next(name for name, _ in pairs if name in names or names.add(name))
-        raise BadInput(f"the entry {repeated!r} stands there twice")
-    return entries
 
 
 def numbered_lines(text: str) -> Iterator[tuple[int, str]]:
