@@ -148,7 +148,7 @@ class BaseTokenizer(ABC):
 
     def save(self, path: str | PathLike[str]) -> None:
         """Write the tokenizer as readable JSON, whole or not at all."""
-        files.write(path, self.definition())
+        files.write(path, self._written())
 
     @classmethod
     def load(cls, path: str | PathLike[str]) -> Self:
@@ -174,6 +174,10 @@ class BaseTokenizer(ABC):
 
     def _split_at_special(self, text: str, names: Collection[str]) -> Iterator[tuple[str, bool]]:
         return split_at_special(text, names)
+
+    def _written(self) -> dict[str, Any]:
+        """The definition as a file says it, which may say more than is compared."""
+        return self.definition()
 
     def _special_field(self) -> list[str] | dict[str, int]:
         """The special tokens for a definition: the names in order, with ids where these are not the next ones."""

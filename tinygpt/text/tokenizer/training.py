@@ -8,11 +8,20 @@ O(places · log places), however long a piece is.
 import heapq
 from collections import Counter
 from collections.abc import Iterable, Mapping
+from typing import NamedTuple
 
 from tqdm import tqdm
 
 from tinygpt.text.tokenizer.linked import IdPair, Row
 from tinygpt.text.tokenizer.pretokens import compile_pattern, split_at_special, text_to_bytes
+
+
+class Learned(NamedTuple):
+    """Merges in the order learned, and how often the two tokens of each stood side by side when it was learned."""
+
+    merges: list[tuple[bytes, bytes]]
+    counts: list[int]
+
 
 _COMPLEMENT = bytes(255 - byte for byte in range(256))
 
@@ -29,9 +38,7 @@ def count_pieces(texts: Iterable[str], special_tokens: Iterable[str], pattern: s
     return Counter({text_to_bytes(piece): count for piece, count in counts.items()})
 
 
-def learn_merges(
-    pieces: Mapping[bytes, int], n_merges: int, min_frequency: int = 1, progress: bool = False
-) -> list[tuple[bytes, bytes]]:
+def learn_merges(pieces: Mapping[bytes, int], n_merges: int, min_frequency: int = 1, progress: bool = False) -> Learned:
     """What `train_plain` learns from the same pieces, stopping before a pair rarer than `min_frequency`.
 
     The heap holds a pair under its count at the time of pushing. Counts that fell since are noticed when the
@@ -50,21 +57,22 @@ def learn_merges(
 
     for pair in row.counts:
         push(pair)
-    merges: list[tuple[bytes, bytes]] = []
+    learned = Learned([], [])
     with tqdm(total=n_merges, unit="merge", disable=not progress, desc="learning merges") as bar:
-        while heap and len(merges) < n_merges:
+        while heap and len(learned.merges) < n_merges:
             negative_count, _, _, pair = heapq.heappop(heap)
             if row.counts.get(pair, 0) != -negative_count:
                 push(pair)
                 continue
             left, right = tokens[pair[0]], tokens[pair[1]]
-            merges.append((left, right))
+            learned.merges.append((left, right))
+            learned.counts.append(-negative_count)
             tokens.append(left + right)
             descending.append(_descending(left + right))
             for changed in row.merge(pair, len(tokens) - 1):
                 push(changed)
             bar.update()
-    return merges
+    return learned
 
 
 def _descending(token: bytes) -> str:
