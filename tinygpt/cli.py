@@ -43,6 +43,21 @@ class _Parser(argparse.ArgumentParser):
         raise BadInput(f"{message} (see {self.prog} --help)")
 
 
+class _AnyOrderParser(_Parser):
+    """Lets options stand between words of which the last may be left out, which argparse takes for left out then."""
+
+    _inside = False
+
+    def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
+        if self._inside:
+            return super().parse_known_args(args, namespace)
+        self._inside = True
+        try:
+            return self.parse_known_intermixed_args(args, namespace)
+        finally:
+            self._inside = False
+
+
 def parser() -> argparse.ArgumentParser:
     """Every command and option of `tinygpt`."""
     whole = _Parser(prog="tinygpt", description="A large language model from first principles, in pure NumPy.")
@@ -125,7 +140,7 @@ def _eval(given: argparse.Namespace) -> None:
 
 def _add_tokenizer(commands: Any) -> None:
     whole = commands.add_parser("tokenizer", help="learn, use, look into and convert vocabularies")
-    actions = whole.add_subparsers(title="actions", required=True, metavar="ACTION")
+    actions = whole.add_subparsers(title="actions", required=True, metavar="ACTION", parser_class=_AnyOrderParser)
     _add_tokenizer_train(actions)
     p = _tokenizer_action(actions, "encode", _tokenizer_encode, "the ids of a text, printed or as an array")
     _add_text(p)

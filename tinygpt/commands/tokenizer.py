@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import sys
 from collections.abc import Iterable, Iterator
@@ -225,3 +226,5 @@ def require_room(path: Path, overwrite: bool, makes_directory: bool = False) -> 
     parent = path.parent.parent if makes_directory and not path.parent.exists() else path.parent
     if not parent.is_dir():
         raise BadInput(f"cannot write {path}: {parent} is not a directory")
+    if not os.access(parent, os.W_OK):
+        raise BadInput(f"cannot write {path}: nothing may be written in {parent}")

@@ -7,9 +7,10 @@ import unicodedata
 from collections.abc import Iterable, Sequence
 
 from ..errors import BadInput
-from ..text.tokenizer import BaseTokenizer, Tokenizer
+from ..text.tokenizer import BaseTokenizer, Tokenizer, WordPiece
 from ..text.tokenizer.files import bytes_to_field
 from ..text.tokenizer.inspection import Inspection, Piece, inspect
+from ..text.tokenizer.pretokens import text_to_bytes
 
 EXPLANATION = (
     "␣ is a space, ␊ a line feed; other control characters have signs like that; ⟨C3⟩ is a byte shown as a number, "
@@ -66,7 +67,8 @@ def _cut(tokens: Iterable[bytes]) -> str:
 
 def _show(tokenizer: BaseTokenizer, found: Inspection, limit: int) -> None:
     print(f"signs        {EXPLANATION}")
-    print(f"tokens       {_cut(map(tokenizer.token_bytes, found.ids[:limit].tolist()))}{_more(len(found.ids), limit)}")
+    shown = (_spelling(tokenizer, each) for each in found.ids[:limit].tolist())
+    print(f"tokens       {_cut(shown)}{_more(len(found.ids), limit)}")
     print(f"ids          {' '.join(map(str, found.ids[:limit].tolist()))}{_more(len(found.ids), limit)}")
     print(f"             {found.n_bytes:,} bytes in {len(found.ids):,} tokens: ", end="")
     print(f"{found.bytes_per_token:.2f} bytes a token")
@@ -101,8 +103,15 @@ def _sample(tokenizer: BaseTokenizer, ids: Sequence[int]) -> str:
     """Some of the ids' tokens, those of several bytes first: that a byte is not needed says little."""
     if not ids:
         return ""
-    tokens = sorted(map(tokenizer.token_bytes, ids), key=lambda token: len(token) == 1)
+    tokens = sorted((_spelling(tokenizer, each) for each in ids), key=lambda token: len(token) == 1)
     return ", such as " + "  ".join(map(visibly, tokens[:SAMPLE]))
+
+
+def _spelling(tokenizer: BaseTokenizer, number: int) -> bytes:
+    """The token as the vocabulary has it, with WordPiece's ##."""
+    if isinstance(tokenizer, WordPiece):
+        return text_to_bytes(tokenizer.tokens[number])
+    return tokenizer.token_bytes(number)
 
 
 def _as_json(tokenizer: BaseTokenizer, found: Inspection) -> dict[str, object]:

@@ -122,12 +122,12 @@ def _read_gpt2(path: Path, hints: Hints) -> Tokenizer:
 
 def _read_ranks(path: Path, hints: Hints) -> Tokenizer:
     name = hints.name or (path.stem if path.stem in ENCODINGS else None)
-    if name is None and (hints.pattern is None or hints.special_tokens is None):
+    if name is None and hints.pattern is None:
         raise BadInput(
-            f"{path} is a file of ranks, which says neither pattern nor special tokens: name its encoding "
-            f"({', '.join(ENCODINGS)})"
+            f"{path} is a file of ranks, which says neither pattern nor special tokens: give the name of its "
+            f"encoding ({', '.join(ENCODINGS)}), or a pattern"
         )
-    special = hints.special_tokens
+    special = {} if name is None and hints.special_tokens is None else hints.special_tokens
     for each, number in (special or {}).items():
         if number is None:
             raise BadInput(f"{path} is a file of ranks: the special token {each!r} needs its id, too")
