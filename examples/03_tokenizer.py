@@ -112,9 +112,6 @@ def main(vocab_sizes=VOCAB_SIZES):
     print(f"\nFor these {len(tokenizer.merges)} merges counting all again looks at {plain:,} pairs,")
     print(f"correcting the counts at {fast:,}: {plain / fast:,.0f} times fewer")
 
-    longest = sorted((left + right for left, right in tokenizer.merges), key=len, reverse=True)[:8]
-    print(f"\nits longest tokens: {', '.join(repr(token.decode()) for token in longest)}")
-
     tokenizer = Tokenizer(tokenizer.merges, special_tokens=[END_OF_TEXT])
     text = f"One document.{END_OF_TEXT}Another."
     print(f"\nA special token counts only where the caller allows it: {text!r}")

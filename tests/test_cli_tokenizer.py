@@ -1,7 +1,9 @@
-"""`tinygpt tokenizer`: each action, every format there and back, and what is refused."""
+"""`tinygpt tokenizer`: what each action does, every format there and back, and what is refused.
+
+What `inspect` shows is tested in test_cli_inspect.py.
+"""
 
 import io
-import json
 import os
 import sys
 
@@ -9,7 +11,6 @@ import numpy as np
 import pytest
 from command_line import assert_refused, everything, some_text
 
-from tinygpt.commands.tokenizer_inspect import visibly
 from tinygpt.text.tokenizer import CharTokenizer, Tokenizer, WordPiece, load_tokenizer
 from tinygpt.text.tokenizer.formats.tiktoken import CL100K_PATTERN
 
@@ -306,67 +307,6 @@ class TestConvert:
     def test_missing(self, command, tmp_path):
         assert_refused(command("tokenizer", "encode", tmp_path / "absent", "x"), "cannot read the tokenizer")
         assert_refused(command("tokenizer", "encode", tmp_path, "x"), "has no tokenizer in it", "vocab.txt")
-
-
-class TestInspect:
-    def test_what_is_shown(self, command, vocabulary):
-        text = "then\nnaïve the mat"
-        out = command("tokenizer", "inspect", vocabulary, text).out
-        ids = TRAINED.encode(text)
-        assert "·".join(visibly(TRAINED.token_bytes(each)) for each in ids) in out
-        assert " ".join(map(str, ids)) in out
-        assert f"{len(text.encode()) / len(ids):.2f} bytes a token" in out
-        rank = TRAINED.merges.index((b"t", b"h"))
-        assert f"␣·t·h·e → ␣·th·e (merge {rank}) → " in out and "␊" in out
-        assert f"{TRAINED.vocab_size - 1 - len(set(ids))} of {TRAINED.vocab_size - 1} tokens do not occur" in out
-        assert "0 tokens can occur in no text" in out
-
-    def test_for_machines(self, command, vocabulary, data):
-        found = json.loads(command("tokenizer", "inspect", vocabulary, "--data", data, "--json", "--limit", 0).out)
-        text = data.read_bytes().decode()
-        assert found["tokens"] == len(TRAINED.encode(text)) and found["bytes"] == len(text.encode())
-        assert len(found["pieces"]) == found["different_pieces"]
-        for piece in found["pieces"]:
-            for merge in piece["merges"]:
-                assert merge["count"] == TRAINED.merge_counts[merge["rank"]]
-                left, right = (part.decode("latin-1") for part in TRAINED.merges[merge["rank"]])
-                assert left + right in merge["tokens"]
-
-    def test_a_limit(self, command, vocabulary, data):
-        out = command("tokenizer", "inspect", vocabulary, "--data", data, "--limit", 5).out
-        assert out.count(" → ") <= 5 * 20 and "… and" in out and len(out) < 3000
-
-    @pytest.mark.parametrize("words", [["the cats"], ["--data", "t.txt"]])
-    def test_other_vocabularies(self, command, tmp_path, monkeypatch, words):
-        monkeypatch.chdir(tmp_path)
-        (tmp_path / "t.txt").write_text("the cats")
-        WORDS.save("words.json")
-        CharTokenizer("the cas").save("char.json")
-        assert "the·cat·##s" in command("tokenizer", "inspect", "words.json", *words).out
-        assert "t·h·e·␣·c·a·t·s" in command("tokenizer", "inspect", "char.json", *words).out
-
-    @pytest.mark.parametrize(
-        ("options", "words"),
-        [([""], ["no text"]), (["x", "--limit", "-1"], ["--limit"]), (["x", "--allowed-special", "<x>"], ["<x>"])],
-    )
-    def test_bad_input(self, command, vocabulary, options, words):
-        assert_refused(command("tokenizer", "inspect", vocabulary, *options), *words)
-
-
-@pytest.mark.parametrize(
-    ("token", "shown"),
-    [
-        (" né\n\t\x7f".encode(), "␣né␊␉␡"),
-        ("é".encode()[:1], "⟨C3⟩"),
-        ("é".encode()[1:] + b"a\xff\xfe", "⟨A9⟩a⟨FF FE⟩"),
-        ("a·␣⟨".encode(), "a⟨C2 B7 E2 90 A3 E2 9F A8⟩"),
-        ("\u0301e\u0301".encode(), "⟨CC 81⟩e\u0301"),
-        ("\u200b\xa0".encode(), "⟨E2 80 8B C2 A0⟩"),
-        (b"\xed\xa0\x80", "⟨ED A0 80⟩"),
-    ],
-)
-def test_nothing_is_invisible(token, shown):
-    assert visibly(token) == shown
 
 
 def test_options_may_stand_anywhere(command, vocabulary):

@@ -1,7 +1,7 @@
 """Text to token ids and back.
 
-In reading order: plain, pretokens, linked, training, merging, bpe, characters, wordpiece; then, for the vocabularies
-of other libraries, conventions and formats.
+In reading order: plain, pretokens, linked, training, merging, bpe, characters, wordpiece; then making and inspection,
+which show how tokens come about; then, for the vocabularies of other libraries, conventions, formats and reading.
 """
 
 from os import PathLike

@@ -115,8 +115,7 @@ def merge_steps(piece: bytes, rank_of: Mapping[Pair, int]) -> list[Step]:
 def _pieces(tokenizer: Tokenizer, text: str, allowed_special: Collection[str]) -> Iterable[bytes]:
     """The text's pieces, special tokens left out."""
     rules = tokenizer.conventions
-    allowed = tokenizer.special_tokens if allowed_special == "all" else allowed_special
-    names = [*dict.fromkeys([*([allowed] if isinstance(allowed, str) else allowed), *rules.always])]
+    names = [*tokenizer._allowed(allowed_special), *rules.always]
     find_pieces = compile_pattern(tokenizer.pattern).findall
     for part, is_special in rules.split(text, names):
         if not is_special:
