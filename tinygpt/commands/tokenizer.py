@@ -8,6 +8,8 @@ import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
+import numpy as np
+
 from ..errors import BadInput
 from ..text.corpus import read_files
 from ..text.tokenizer import BaseTokenizer, Tokenizer, WordPiece, load_tokenizer
@@ -78,12 +80,18 @@ def encode_command(
     if out is not None:
         suffix_of_array(out)
         require_room(Path(out), overwrite)
-    ids = tokenizer.encode_array(read_text(text, data, encoding), allowed_names(allowed))
+    ids = _encode(tokenizer, text, data, encoding, allowed)
     if out is None:
         print(*ids.tolist())
     else:
         write_ids(out, ids)
         print(f"{len(ids):,} ids of {ids.dtype.itemsize} bytes ({ids.dtype}) written to {out}")
+
+
+def _encode(
+    tokenizer: BaseTokenizer, text: str | None, data: str | None, encoding: str, allowed: list[str]
+) -> np.ndarray:
+    return tokenizer.encode_array(read_text(text, data, encoding), allowed_names(allowed))
 
 
 def decode_command(tokenizer: BaseTokenizer, ids: list[str], data: str | None) -> None:
