@@ -145,7 +145,7 @@ def in_a_process(*arguments, **environment):
 def test_help():
     result = in_a_process("--help")
     assert result.returncode == 0 and result.stderr == b""
-    assert all(word in result.stdout for word in (b"train", b"generate", b"eval"))
+    assert all(word in result.stdout for word in (b"train", b"generate", b"eval", b"tokenizer"))
 
 
 def test_help_names_every_option_with_its_default(capsys):

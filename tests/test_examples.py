@@ -94,6 +94,13 @@ def test_tokenizer():
     bytes_per_token = [float(number) for number in re.findall(rf"({NUMBER}) bytes a token", text)]
     assert bytes_per_token[0] == 1 and all(before < after for before, after in pairwise(bytes_per_token))
     assert "·<|endoftext|>·" in text
+    changes = re.findall(r"(lose|gain)  (.+)", text)
+    assert [verb for verb, _ in changes] == ["lose", "gain"] * 7
+    for verb, pairs in changes:
+        counts = [(int(was), int(now)) for was, now in re.findall(r"(\d+) → (\d+)", pairs)]
+        assert all(was > now if verb == "lose" else was < now for was, now in counts)
+    plain, fast = re.search(r"looks at ([\d,]+) pairs,\n.* at ([\d,]+):", text).groups()
+    assert int(plain.replace(",", "")) > 100 * int(fast.replace(",", ""))
 
 
 def test_attention():

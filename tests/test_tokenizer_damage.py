@@ -183,7 +183,7 @@ def test_no_json_object(name, data, message, damaged):
         ("tokenizer.json", '"!": 33', '"!": 34', "both have the id 34"),
         ("tokenizer.json", '"!": 33,', "", "no token is the byte 33"),
         ("tokenizer.json", '"!": 33', '"!": 99999999', "model.vocab: '!' has the id 99999999"),
-        ("bpe.json", '"merges": [', '"merges": [["qq", "z"],', r"merges\[0\] uses b'qq'"),
+        ("bpe.json", '"merges": [', '"merges": [{"left": "qq", "right": "z", "count": 1},', r"merges\[0\] uses b'qq'"),
         ("bpe.json", '"merges": [', '"merges": [["a"],', r"merges\[0\] must be a pair"),
         ("bpe.json", '"pattern": "', '"pattern": "(', "not a regular expression"),
         ("bpe.json", '"pattern": "', '"pattern": "(?:a|a)*b|', "takes for ever"),

@@ -24,7 +24,9 @@ def read_chunks(path: str | os.PathLike[str], encoding: str = "utf-8", progress:
     try:
         with open(path, "rb") as file:
             size = os.fstat(file.fileno()).st_size
-            with tqdm(total=size, unit="B", unit_scale=True, disable=not progress, desc=Path(path).name) as bar:
+            with tqdm(
+                total=size, unit="B", unit_scale=True, disable=not progress, desc=Path(path).name, leave=False, delay=1
+            ) as bar:
                 before = 0
                 while data := file.read(CHUNK):
                     yield _decoded(decode, data, False, path, encoding, before)

@@ -21,27 +21,49 @@ def read_files(paths: Iterable[str | os.PathLike[str]], encoding: str = "utf-8")
     Raises BadInput, naming the file, where a path is missing, may not be read, is empty, or is not valid in
     the encoding (with the first bad byte), where a directory has nothing to read, and for an unknown encoding.
     """
-    if isinstance(paths, str | os.PathLike):
-        paths = [paths]
     check_encoding(encoding)
-    named = [Path(path) for path in paths]
-    if not named:
-        raise BadInput("no file or directory was given to read")
+    named = [Path(path) for path in _several(paths)]
     documents: dict[Path, Document] = {}
     for path in named:
-        for file in _files_under(path) if path.is_dir() else [path]:
+        for file in text_files([path]):
             text = _read(file, encoding)
             if text.strip():
                 documents.setdefault(file.resolve(), Document(str(file), text))
             elif file == path:
                 raise BadInput(f"{path} is empty: give a file with text in it")
         if path.is_dir() and not any(path.resolve() in file.parents for file in documents):
-            raise BadInput(
-                f"the directory {path} has no text to read (files ending in {' '.join(TEXT_SUFFIXES)}): "
-                "name the files themselves"
-            )
+            raise _nothing_in(path)
     more = f" and {len(named) - 1} more" if len(named) > 1 else ""
     return Corpus(f"{named[0]}{more}", tuple(documents.values()))
+
+
+def text_files(paths: Iterable[str | os.PathLike[str]]) -> list[Path]:
+    """The files that `paths` name, and in directories those with TEXT_SUFFIXES, each once.
+
+    Raises BadInput for a directory without any, and where there is nothing to read at all.
+    """
+    files: dict[Path, Path] = {}
+    for path in map(Path, _several(paths)):
+        found = list(_files_under(path)) if path.is_dir() else [path]
+        if not found:
+            raise _nothing_in(path)
+        for file in found:
+            files.setdefault(file.resolve(), file)
+    return list(files.values())
+
+
+def _several(paths: Iterable[str | os.PathLike[str]]) -> list[str | os.PathLike[str]]:
+    paths = [paths] if isinstance(paths, str | os.PathLike) else list(paths)
+    if not paths:
+        raise BadInput("no file or directory was given to read")
+    return paths
+
+
+def _nothing_in(directory: Path) -> BadInput:
+    return BadInput(
+        f"the directory {directory} has no text to read (files ending in {' '.join(TEXT_SUFFIXES)}): "
+        "name the files themselves"
+    )
 
 
 def _files_under(directory: Path) -> Iterator[Path]:

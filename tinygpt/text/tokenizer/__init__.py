@@ -1,8 +1,8 @@
 """Text to token ids and back.
 
 In reading order: plain, pretokens, linked, training, merging, longest, pieces, encoding, vocabulary, base, bpe,
-characters, bert_words, wordpiece; then streams, offsets, dropout and around; then, for the vocabularies of other
-libraries, conventions and formats.
+characters, bert_words, wordpiece; then streams, offsets, dropout and around; then making and inspection, which show how
+tokens come about; then, for the vocabularies of other libraries, conventions, formats and reading.
 """
 
 from os import PathLike

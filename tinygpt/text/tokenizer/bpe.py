@@ -1,6 +1,6 @@
 """Byte-level byte-pair encoding, as GPT-2 has it: 256 bytes, the merges learned, the special tokens."""
 
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from os import PathLike
 from typing import Any, Self
 
@@ -8,6 +8,7 @@ import numpy as np
 
 from tinygpt.errors import BadInput
 from tinygpt.text.reading import read_chunks
+from tinygpt.text.tokenizer import making
 from tinygpt.text.tokenizer.around import Template
 from tinygpt.text.tokenizer.base import BaseTokenizer, checked_text, checked_texts
 from tinygpt.text.tokenizer.conventions import PLAIN, Conventions
@@ -34,6 +35,8 @@ class Tokenizer(BaseTokenizer):
     learners", section 2.2.
 
     `special_tokens` may give the ids, as a mapping; `conventions` holds what else a file of another library says.
+    `merge_counts` tells, where it is known, how often each merge's pair stood in the texts when it was learned: files
+    keep it for whoever reads them, ids do not depend on it, and two tokenizers that differ in it alone are equal.
 
     Raises BadInput for a merge of tokens that do not exist yet, one that makes a token a second time, a
     `byte_order` that is not all 256 bytes, special tokens that are empty or repeated, or two tokens with one id.
@@ -48,10 +51,12 @@ class Tokenizer(BaseTokenizer):
         pattern: str = GPT2_PATTERN,
         byte_order: bytes = BYTES_IN_ORDER,
         conventions: Conventions = PLAIN,
+        merge_counts: Sequence[int] | None = None,
     ) -> None:
         if sorted(byte_order) != list(range(256)):
             raise BadInput("byte_order must hold each of the 256 bytes once")
         self.merges: list[tuple[bytes, bytes]] = [(left, right) for left, right in merges]
+        self.merge_counts = making.checked_counts(merge_counts, len(self.merges))
         self.pattern = pattern
         self.byte_order = bytes(byte_order)
         tokens = [bytes([byte]) for byte in byte_order]
@@ -81,14 +86,16 @@ class Tokenizer(BaseTokenizer):
 
         The same texts in any order give the same merges: ties go to the pair that is greater as byte
         strings, compared lexicographically. Special tokens cut the texts and are never merged into anything.
-        A pair that occurs once teaches nothing about other text, so two is the least by default. Many texts are
+        A pair that occurs once teaches nothing about other text, so two is the least by default. Whether the
+        merges ran out is seen in the tokenizer's own `vocab_size`, which then is the smaller one. Many texts are
         counted in several processes, by default as many as there are cores.
 
         Raises BadInput where `vocab_size` has no room for the 256 bytes and the special tokens.
         """
         special_tokens, n_merges = _room_for_merges(vocab_size, special_tokens, min_frequency)
         pieces = count_pieces(checked_texts(texts), special_tokens, pattern, processes)
-        return cls(learn_merges(pieces, n_merges, min_frequency, progress), special_tokens, pattern)
+        learned = learn_merges(pieces, n_merges, min_frequency, progress)
+        return cls(learned.merges, special_tokens, pattern, merge_counts=learned.counts)
 
     @classmethod
     def train_from_files(
@@ -108,12 +115,14 @@ class Tokenizer(BaseTokenizer):
         Memory holds the unique pieces and a few parts of the text; all of a file where the pattern is not one of those
         in `pieces.py`. Raises BadInput, naming the file, for one that cannot be read or is not text in `encoding`.
         """
-        special_tokens, n_merges = _room_for_merges(vocab_size, special_tokens, min_frequency)
+        special_tokens = checked_names(special_tokens)
         last_cut = cls((), (), pattern)._last_cut
         files = (read_chunks(path, encoding, progress) for path in checked_texts(paths))
         parts = (part for chunks in files for part in safe_parts(chunks, special_tokens, last_cut, SENT))
-        pieces = count_pieces(parts, special_tokens, pattern, processes)
-        return cls(learn_merges(pieces, n_merges, min_frequency, progress), special_tokens, pattern)
+        return cls.train(
+            parts, vocab_size, special_tokens,
+            min_frequency=min_frequency, pattern=pattern, progress=progress, processes=processes,
+        )  # fmt: skip
 
     def encode_bytes(self, data: bytes) -> list[int]:
         """The ids of any bytes, UTF-8 or not; `decode_bytes` gives them back exactly."""
@@ -123,6 +132,10 @@ class Tokenizer(BaseTokenizer):
             pieces = self._find_pieces(data.decode("utf-8", "surrogateescape"))
             of_bytes = self._piece_ids.of_bytes
             return as_row("".join(of_bytes(piece.encode("utf-8", "surrogateescape")) for piece in pieces)).tolist()
+
+    def ids_of_piece(self, piece: bytes) -> list[int]:
+        """The ids of bytes that no pattern cuts."""
+        return as_row(self._piece_ids.of_bytes(piece)).tolist()
 
     def encode_dropout(self, text: str, p: float, seed: int = 0, allowed_special: Collection[str] = ()) -> list[int]:
         """Other ids of the text: each time a merge is looked for, each candidate is left out with probability `p`.
@@ -155,19 +168,22 @@ class Tokenizer(BaseTokenizer):
 
     @classmethod
     def from_definition(cls, definition: dict[str, Any]) -> Self:
-        merges = []
-        for place, entry in enumerate(list_field(definition, "merges")):
-            if not isinstance(entry, list) or len(entry) != 2:
-                raise BadInput(f"merges[{place}] must be a pair of tokens, not {entry!r}")
-            merges.append(tuple(field_to_bytes(part, f"merges[{place}]") for part in entry))
+        written = [making.from_entry(entry, n) for n, entry in enumerate(list_field(definition, "merges"))]
         special_tokens = definition.get("special_tokens")
-        return cls(
-            merges,
+        tokenizer = cls(
+            [each.pair for each in written],
             special_tokens if isinstance(special_tokens, dict) else list_field(definition, "special_tokens"),
             string_field(definition, "pattern"),
             field_to_bytes(definition.get("byte_order"), "entry 'byte_order'"),
             Conventions.from_definition(definition.get("conventions", {})),
+            making.all_counts(written),
         )
+        making.check_ids(written, tokenizer.ordinary_tokens())
+        return tokenizer
+
+    def _written(self) -> dict[str, Any]:
+        entries = making.entries(self.merges, self.ordinary_tokens(), self.merge_counts)
+        return self.definition() | {"merges": entries}
 
     @classmethod
     def from_gpt2(

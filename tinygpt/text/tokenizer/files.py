@@ -1,7 +1,8 @@
 """Tokenizers as files: JSON that a person can read, written whole or not at all.
 
 One line an entry. Bytes are written as the characters U+0000 to U+00FF of the same numbers (Latin-1), which
-loses nothing and keeps English readable: [" t", "he"] merges two tokens into b" the".
+loses nothing and keeps English readable: {"id": 300, "left": " t", "right": "he", "count": 912} merges two tokens,
+which stood side by side 912 times when that was learned, into b" the" with the id 300.
 """
 
 import json
@@ -14,7 +15,10 @@ from typing import Any
 from tinygpt.errors import BadInput
 from tinygpt.files import replacing
 
-FORMAT = "tinygpt-tokenizer-1"
+FORMAT = "tinygpt-tokenizer-2"
+
+READABLE = (FORMAT, "tinygpt-tokenizer-1")
+"""The first format wrote of a merge its two parts alone."""
 
 SHOWN_END = 200
 """Characters of a long message that are shown of either end: a few lines of a terminal."""
@@ -89,7 +93,7 @@ def read(path: str | PathLike[str]) -> dict[str, Any]:
     definition = read_object(path)
     if "format" not in definition:
         raise BadInput(f"{path} is not a tokenizer of tinygpt: it has no entry 'format'")
-    if definition.pop("format") != FORMAT:
+    if definition.pop("format") not in READABLE:
         raise BadInput(f"{path} is not a tokenizer this version can read: its entry 'format' is not {FORMAT!r}")
     if not isinstance(definition.get("type"), str):
         raise BadInput(f"{path} is damaged: its entry 'type' is missing or no string")

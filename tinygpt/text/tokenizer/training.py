@@ -8,6 +8,7 @@ O(places · log places), however long a piece is.
 import heapq
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import NamedTuple
 
 from tqdm import tqdm
 
@@ -15,6 +16,14 @@ from tinygpt.text.tokenizer.linked import IdPair, Row
 from tinygpt.text.tokenizer.pieces import PieceFinder
 from tinygpt.text.tokenizer.pretokens import split_at_special, text_to_bytes
 from tinygpt.text.workers import spread
+
+
+class Learned(NamedTuple):
+    """Merges in the order learned, and how often the two tokens of each stood side by side when it was learned."""
+
+    merges: list[tuple[bytes, bytes]]
+    counts: list[int]
+
 
 _COMPLEMENT = bytes(255 - byte for byte in range(256))
 
@@ -46,9 +55,7 @@ def _counter(names: Sequence[str], pattern: str) -> Callable[[Iterable[str]], Co
     return count
 
 
-def learn_merges(
-    pieces: Mapping[bytes, int], n_merges: int, min_frequency: int = 1, progress: bool = False
-) -> list[tuple[bytes, bytes]]:
+def learn_merges(pieces: Mapping[bytes, int], n_merges: int, min_frequency: int = 1, progress: bool = False) -> Learned:
     """What `train_plain` learns from the same pieces, stopping before a pair rarer than `min_frequency`.
 
     The heap holds a pair under its count at the time of pushing. Counts that fell since are noticed when the
@@ -67,21 +74,22 @@ def learn_merges(
 
     for pair in row.counts:
         push(pair)
-    merges: list[tuple[bytes, bytes]] = []
+    learned = Learned([], [])
     with tqdm(total=n_merges, unit="merge", disable=not progress, desc="learning merges") as bar:
-        while heap and len(merges) < n_merges:
+        while heap and len(learned.merges) < n_merges:
             negative_count, _, _, pair = heapq.heappop(heap)
             if row.counts.get(pair, 0) != -negative_count:
                 push(pair)
                 continue
             left, right = tokens[pair[0]], tokens[pair[1]]
-            merges.append((left, right))
+            learned.merges.append((left, right))
+            learned.counts.append(-negative_count)
             tokens.append(left + right)
             descending.append(_descending(left + right))
             for changed in row.merge(pair, len(tokens) - 1):
                 push(changed)
             bar.update()
-    return merges
+    return learned
 
 
 def _descending(token: bytes) -> str:

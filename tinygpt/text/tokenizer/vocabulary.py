@@ -138,7 +138,7 @@ class Vocabulary(ABC):
 
     def save(self, path: str | PathLike[str]) -> None:
         """Write the tokenizer as readable JSON, whole or not at all."""
-        files.write(path, self.definition())
+        files.write(path, self._written())
 
     @classmethod
     def load(cls, path: str | PathLike[str]) -> Self:
@@ -151,6 +151,10 @@ class Vocabulary(ABC):
             )
         with files.naming(path):
             return cls.from_definition(definition)
+
+    def _written(self) -> dict[str, Any]:
+        """The definition as a file says it, which may say more than is compared."""
+        return self.definition()
 
     def _special_field(self) -> list[str] | dict[str, int]:
         """The special tokens for a definition: the names in order, with ids where these are not the next ones."""
