@@ -22,6 +22,7 @@ from .functional import (
     layer_norm,
     linear,
     log_softmax,
+    rms_norm,
     softmax,
 )
 from .gradcheck import gradcheck
@@ -101,6 +102,7 @@ __all__ = [
     "relu",
     "require_device",
     "reshape",
+    "rms_norm",
     "sigmoid",
     "softmax",
     "split",

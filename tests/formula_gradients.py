@@ -82,6 +82,12 @@ FORMULA_CASES: dict[str, list[Case]] = {
         case("none-counts", lambda x: ag.cross_entropy(x, np.array([-100]), reduction="sum"), normal(1, 3)),
         case("empty", lambda x: ag.cross_entropy(x, np.zeros(0, int), reduction="sum"), normal(0, 3)),
     ],
+    "rms_norm": [
+        case("matrix", ag.rms_norm, normal(2, 2, 4), normal(4)),
+        case("vector", lambda x, w: ag.rms_norm(x, w, eps=0.5), normal(4), normal(4)),
+        case("x-alone", lambda x: ag.rms_norm(x, like(x, GRID[0])), normal(2, 3)),
+        case("weight-alone", lambda w: ag.rms_norm(like(w, GRID), w), normal(3)),
+    ],
     "layer_norm": [
         case("weight-and-bias", ag.layer_norm, normal(2, 2, 4), normal(4), normal(4)),
         case("plain", ag.layer_norm, normal(3, 4)),

@@ -12,13 +12,14 @@ import numpy as np
 from gradients import KEY, Case, normal
 
 from autograd import Tensor
-from tinygpt.model.attention import CausalSelfAttention
+from tinygpt.model.attention import CrossAttention, SelfAttention
 from tinygpt.model.bigram import BigramLM
 from tinygpt.model.block import MLP, Block
+from tinygpt.model.config import TransformerConfig
 from tinygpt.model.gpt import GPT, GPTConfig
-from tinygpt.model.layers import STD, Embedding, LayerNorm, Linear
+from tinygpt.model.layers import STD, Embedding, LayerNorm, Linear, RMSNorm
 from tinygpt.model.module import Module
-from tinygpt.model.positions import LearnedPositions
+from tinygpt.model.positions import ALiBi, LearnedPositions, Positions, RotaryPositions, SinusoidalPositions, T5Bias
 from tinygpt.text.batches import IGNORE, Batch
 from tinygpt.train.losses import causal_lm_loss
 
@@ -59,8 +60,26 @@ def tiny_gpt(bias: bool, n_layer: int = 1, dropout: float = 0.0) -> GPT:
     return GPT(GPTConfig(5, 4, n_layer, n_head=2, n_embd=4, dropout=dropout, bias=bias), KEY)
 
 
-def attention_layer(bias: bool, p: float = 0.0) -> CausalSelfAttention:
-    return CausalSelfAttention(4, 2, KEY, bias, STD, p)
+def shape(**changes: Any) -> TransformerConfig:
+    return TransformerConfig(5, 4, n_layer=1, n_head=2, n_embd=4, **changes)
+
+
+def attention_layer(**changes: Any) -> SelfAttention:
+    return SelfAttention(shape(**changes), KEY, STD)
+
+
+def block_case(label: str, key: Any = None, **changes: Any) -> Case:
+    block = Block(shape(**changes), KEY)
+    positions = RotaryPositions() if changes.get("positions") == "rotary" else None
+    return module_case(label, block, lambda module, x: module(x, key, positions=positions), normal(1, 3, 4))
+
+
+def with_source(module: Module, x: Tensor, source: Tensor) -> Tensor:
+    return module(x, source, mask=np.array([True, True, False]))
+
+
+def decoder_block(module: Block, x: Tensor, source: Tensor) -> Tensor:
+    return module(x, source=source)
 
 
 IDS = np.array([[1, 4, 1], [0, 1, 2]])
@@ -81,19 +100,50 @@ MODULE_CASES: dict[str, list[Case]] = {
         module_case("bias", LayerNorm(3), apply, normal(2, 2, 3)),
         module_case("no-bias", LayerNorm(3, bias=False), apply, normal(2, 3)),
     ],
-    "LearnedPositions": [module_case("some", LearnedPositions(4, 2, KEY), lambda module: module(3))],
-    "CausalSelfAttention": [
-        module_case("bias", attention_layer(True), apply, normal(2, 3, 4)),
-        module_case("no-bias", attention_layer(False), apply, normal(1, 3, 4)),
-        module_case("dropout", attention_layer(True, p=0.3), apply_with_key, normal(1, 3, 4)),
+    "Positions": [module_case("none", Positions(), lambda module, x: module.add(module.turn(x)), normal(2, 3))],
+    "RMSNorm": [module_case("some", RMSNorm(3), apply, normal(2, 2, 3))],
+    "LearnedPositions": [
+        module_case("some", LearnedPositions(4, 2, KEY), lambda module, x: module.add(x), normal(2, 3, 2))
+    ],
+    "SinusoidalPositions": [
+        module_case("odd", SinusoidalPositions(), lambda module, x: module.add(x), normal(2, 3, 5))
+    ],
+    "RotaryPositions": [module_case("some", RotaryPositions(), lambda module, x: module.turn(x), normal(1, 2, 3, 4))],
+    "ALiBi": [
+        module_case(
+            "added", ALiBi(2), lambda module, x: x * x + module.bias(2, 3, x), normal(1, 2, 2, 3)
+        )
+    ],
+    "T5Bias": [
+        module_case("causal", T5Bias(2, KEY), lambda module, x: x + module.bias(2, 3, x), normal(1, 2, 2, 3)),
+        module_case(
+            "both sides", T5Bias(2, KEY, True, 8, 4), lambda module, x: x + module.bias(5, 5, x), normal(1, 2, 5, 5)
+        ),
+    ],
+    "SelfAttention": [
+        module_case("bias", attention_layer(), apply, normal(2, 3, 4)),
+        module_case("no-bias", attention_layer(bias=False), apply, normal(1, 3, 4)),
+        module_case("dropout", attention_layer(dropout=0.3), apply_with_key, normal(1, 3, 4)),
+        module_case("one key head", attention_layer(n_kv_head=1, head_size=3), apply, normal(1, 3, 4)),
+    ],
+    "CrossAttention": [
+        module_case("masked", CrossAttention(shape(), KEY, STD), with_source, normal(1, 2, 4), normal(1, 3, 4)),
+        module_case(
+            "one key head", CrossAttention(shape(n_kv_head=1, bias=False), KEY, STD), with_source,
+            normal(1, 2, 4), normal(1, 3, 4),
+        ),
     ],
     "MLP": [
-        module_case("bias", MLP(2, KEY, True, STD, 0.0), apply, normal(2, 2, 2)),
-        module_case("dropout", MLP(2, KEY, False, STD, 0.3), apply_with_key, normal(2, 2)),
-    ],
+        module_case(activation, MLP(shape(activation=activation, n_inner=3), KEY, STD), apply, normal(2, 2, 4))
+        for activation in ("gelu", "gelu_exact", "relu", "swiglu")
+    ]
+    + [module_case("dropout", MLP(shape(bias=False, dropout=0.3), KEY, STD), apply_with_key, normal(2, 4))],
     "Block": [
-        module_case("bias", Block(4, 2, 1, KEY, True, 0.0), apply, normal(1, 3, 4)),
-        module_case("dropout", Block(4, 2, 1, KEY, False, 0.3), apply_with_key, normal(1, 3, 4)),
+        block_case("bias"),
+        block_case("dropout", KEY, bias=False, dropout=0.3),
+        block_case("post-norm", pre_norm=False),
+        block_case("another form", norm="rms", positions="rotary", activation="swiglu", bias=False, head_size=2),
+        module_case("source", Block(shape(), KEY, cross=True), decoder_block, normal(1, 2, 4), normal(1, 3, 4)),
     ],
     "GPT": [
         module_case("bias", tiny_gpt(True), lambda model: model(IDS)),
