@@ -16,7 +16,7 @@ PACKAGES = ("autograd", "tinygpt")
 
 # A module may import its own floor and those below it.
 FLOORS = [
-    {"tinygpt.errors"},
+    {"tinygpt.errors", "tinygpt.forms"},
     {"tinygpt.files", "tinygpt.safetensors"},
     {"autograd.device"},
     {"autograd.kernels"},

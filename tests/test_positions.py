@@ -7,8 +7,8 @@ import pytest
 
 from autograd import Key, Tensor, attention, no_grad
 from tinygpt.errors import BadInput
+from tinygpt.forms import FORMS
 from tinygpt.model import GPT, GPTConfig
-from tinygpt.model.config import CHOICES
 from tinygpt.model.positions import ALiBi, LearnedPositions, RotaryPositions, SinusoidalPositions, T5Bias
 
 pytestmark = pytest.mark.core
@@ -75,11 +75,11 @@ class TestT5Buckets:
         assert before.max() < 16 <= after.min() and (after - before == 16).all()
 
 
-def small(positions, **changes):
-    return GPT(GPTConfig(11, 8, n_layer=2, n_head=2, n_embd=8, positions=positions, **changes), Key(3))
+def small(positions, n_layer=2, **changes):
+    return GPT(GPTConfig(11, 8, n_layer, n_head=2, n_embd=8, positions=positions, **changes), Key(3))
 
 
-@pytest.mark.parametrize("positions", CHOICES["positions"])
+@pytest.mark.parametrize("positions", FORMS["positions"])
 class TestModels:
     def test_the_future_changes_nothing(self, positions):
         model, ids = small(positions), RANDOM.integers(11, size=(2, 8))
@@ -91,7 +91,7 @@ class TestModels:
         assert not np.array_equal(before[:, 5:], after[:, 5:])
 
     def test_order_matters_where_there_are_positions(self, positions):
-        model = small(positions)
+        model = small(positions, n_layer=1)  # a second causal layer would learn it from what the first could see
         ids = np.array([[1, 2, 3, 4]])
         with no_grad():
             last, shuffled = (model(each).data[0, -1] for each in (ids, ids[:, [1, 0, 2, 3]]))

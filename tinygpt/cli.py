@@ -79,7 +79,7 @@ def _add_train(commands: Any) -> None:
     p.set_defaults(run_command=_train, resume=False, overwrite=False)
     p.add_argument("--resume", action="store_true", help="go on with the run in --out")
     p.add_argument("--overwrite", action="store_true", help="replace the run in --out")
-    kinds = {"int": int, "float": float, "float | None": float, "str": str}
+    kinds = {"int": int, "int | None": int, "float": float, "float | None": float, "str": str}
     for option in fields(TrainOptions):
         name, choices = flag(option.name), option.metadata["choices"]
         text = f"{option.metadata['help']} (default: {option.default})" if option.default else option.metadata["help"]

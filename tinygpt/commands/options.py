@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Any
 
 from ..errors import BadInput
+from ..forms import FORMS
 
 LARGEST_SEED = (1 << 63) - 1
 LARGEST_COUNT = 10**18 - 1
@@ -21,6 +22,7 @@ def option(default: Any, help: str, choices: tuple[str, ...] | None = None, fixe
 class TrainOptions:
     """Defaults do the main job: about two minutes on two cores."""
 
+    task: str = option("lm", "what to train for", ("lm",), fixed=True)
     data: tuple[str, ...] = option((), "files or directories of text (default: the English in Python)")
     encoding: str = option("utf-8", "how --data is encoded")
     out: str = option("runs/english", "the run's directory")
@@ -37,6 +39,11 @@ class TrainOptions:
     n_embd: int = option(128, "channels", fixed=True)
     block_size: int = option(64, "context: how many tokens the model sees", fixed=True)
     bias: bool = option(False, "biases in linear layers and normalizations", fixed=True)
+    positions: str = option("learned", "how a token's place is told", FORMS["positions"], fixed=True)
+    norm: str = option("layer", "normalization", FORMS["norm"], fixed=True)
+    pre_norm: bool = option(True, "normalize what enters a layer, rather than what leaves it", fixed=True)
+    activation: str = option("gelu", "of the perceptron", FORMS["activation"], fixed=True)
+    n_kv_head: int | None = option(None, "heads of keys and values (default: as many as attention heads)", fixed=True)
     dropout: float = option(0.0, "probability with which activations are dropped")
     batch_size: int = option(16, "sequences of a micro-batch")
     gradient_accumulation_steps: int = option(1, "micro-batches of a step")

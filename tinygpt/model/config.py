@@ -5,12 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, fields
 
 from ..errors import BadInput
-
-CHOICES = {
-    "positions": ("learned", "sinusoidal", "rotary", "alibi", "t5", "none"),
-    "norm": ("layer", "rms"),
-    "activation": ("gelu", "gelu_exact", "relu", "swiglu"),
-}
+from ..forms import FORMS
 
 
 @dataclass(frozen=True)
@@ -48,8 +43,8 @@ class TransformerConfig:
                 raise BadInput(f"{name} must be a whole number of at least 1, not {value!r}")
             if field.type == "bool" and not isinstance(value, bool):
                 raise BadInput(f"{name} must be true or false, not {value!r}")
-            if name in CHOICES and value not in CHOICES[name]:
-                raise BadInput(f"{name} must be one of {', '.join(CHOICES[name])}, not {value!r}")
+            if name in FORMS and value not in FORMS[name]:
+                raise BadInput(f"{name} must be one of {', '.join(FORMS[name])}, not {value!r}")
         if not isinstance(self.dropout, int | float) or not 0 <= self.dropout < 1:
             raise BadInput(f"dropout must be at least 0 and below 1, not {self.dropout!r}")
         if not isinstance(self.norm_eps, int | float) or not 0 < self.norm_eps < 1:
