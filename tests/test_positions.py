@@ -92,10 +92,12 @@ class TestModels:
 
     def test_order_matters_where_there_are_positions(self, positions):
         model = small(positions, n_layer=1)  # a second causal layer would learn it from what the first could see
+        for matrix in filter(lambda p: p.decays, model.parameters()):
+            matrix.data *= 20  # a fresh model's attention is nearly even
         ids = np.array([[1, 2, 3, 4]])
         with no_grad():
             last, shuffled = (model(each).data[0, -1] for each in (ids, ids[:, [1, 0, 2, 3]]))
-        assert np.allclose(last, shuffled, atol=1e-6) == (positions == "none")
+        assert np.allclose(last, shuffled, atol=1e-4) == (positions == "none")
 
     def test_longer_than_trained(self, positions):
         model, ids = small(positions), RANDOM.integers(11, size=(1, 13))
