@@ -9,6 +9,7 @@ from typing import Any
 
 from autograd import Key, Tensor, attention, dropout, split
 
+from .cache import LayerCache
 from .config import TransformerConfig
 from .layers import Linear
 from .module import Module
@@ -48,12 +49,19 @@ class SelfAttention(Module):
         mask: Any = None,
         positions: Positions | None = None,
         bias: Tensor | None = None,
+        at: Any = None,
+        cache: LayerCache | None = None,
     ) -> Tensor:
-        """mask: boolean, True where a query may look, broadcast to (B, H, T, T). bias: added to the scores."""
+        """mask: boolean, True where a query may look, broadcast to (B, H, T, T_all). bias: added to the scores.
+
+        at: where the tokens stand (see Positions). cache: the keys and values before them, to which theirs are added.
+        """
         H, G = self.n_head, self.n_kv_head
         q, k, v = split_heads(self.c_attn(x), H, G, G)
         if positions is not None:
-            q, k = positions.turn(q), positions.turn(k)
+            q, k = positions.turn(q, at), positions.turn(k, at)
+        if cache is not None:
+            k, v = cache.append(k, v)
         y = attention(q, k, v, mask, bias, causal=self.causal, dropout=self.p, key=key and key.fold("attention"))
         return dropout(self.c_proj(join_heads(y)), self.p, key and key.fold("c_proj"))
 

@@ -11,6 +11,7 @@ from typing import Any
 from autograd import Key, Tensor, dropout, gelu, relu, sigmoid, split
 
 from .attention import CrossAttention, SelfAttention
+from .cache import LayerCache
 from .config import TransformerConfig
 from .layers import STD, LayerNorm, Linear, RMSNorm, make_norm
 from .module import Module
@@ -95,9 +96,11 @@ class Block(Module):
         bias: Tensor | None = None,
         source: Tensor | None = None,
         source_mask: Any = None,
+        at: Any = None,
+        cache: LayerCache | None = None,
     ) -> Tensor:
-        """x (B, T, C). mask and bias: as in attention; source (B, S, C): what cross attention reads."""
-        x = self._add(x, self.ln_1, lambda h: self.attn(h, key and key.fold("attn"), mask, positions, bias))
+        """x (B, T, C). mask, bias, at and cache: as in self-attention; source (B, S, C): what cross attention reads."""
+        x = self._add(x, self.ln_1, lambda h: self.attn(h, key and key.fold("attn"), mask, positions, bias, at, cache))
         if self.cross is not None:
             x = self._add(x, self.ln_cross, lambda h: self.cross(h, source, key and key.fold("cross"), source_mask))
         return self._add(x, self.ln_2, lambda h: self.mlp(h, key and key.fold("mlp")))

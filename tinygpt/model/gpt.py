@@ -8,9 +8,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from autograd import Key, Tensor, dropout, linear
+from autograd import Key, Tensor, array_module, dropout, linear
 
 from .block import Block
+from .cache import Cache
 from .config import TransformerConfig
 from .layers import Embedding, LayerNorm, Linear, RMSNorm, make_norm
 from .module import Module
@@ -51,11 +52,29 @@ class GPT(Module):
 
         Learned positions end at block_size; the others go on, though no model has been trained there.
         """
-        _, T = ids.shape
-        x = dropout(self.wpe.add(self.wte(ids)), self.config.dropout, key and key.fold("embedding"))
-        bias = self.wpe.bias(T, T, x)
+        return self.logits(self.hidden(ids, key))
+
+    def hidden(
+        self, ids: Any, key: Key | None = None, cache: Cache | None = None, mask: Any = None, at: Any = None
+    ) -> Tensor:
+        """The states (B, T, C) from which the next tokens are guessed.
+
+        cache: what has been read before ids, to which these are added. mask: boolean, True where a query may look,
+        broadcast to (B, H, T, T_all). at: where the tokens stand, if not after what the cache holds.
+        """
+        T = ids.shape[1]
+        before = 0 if cache is None else cache.length
+        if before and at is None:
+            at = before + array_module(ids).arange(T)
+        x = dropout(self.wpe.add(self.wte(ids), at), self.config.dropout, key and key.fold("embedding"))
+        bias = self.wpe.bias(T, before + T, x)
         for i, block in enumerate(self.h):
-            x = block(x, key and key.fold("h", i), positions=self.wpe, bias=bias)
-        if self.ln_f is not None:
-            x = self.ln_f(x)
-        return linear(x, self.wte.weight, transposed=True) if self.lm_head is None else self.lm_head(x)
+            layer = None if cache is None else cache.layers[i]
+            x = block(x, key and key.fold("h", i), mask, self.wpe, bias, at=at, cache=layer)
+        return x if self.ln_f is None else self.ln_f(x)
+
+    def logits(self, hidden: Tensor) -> Tensor:
+        """(…, V) from states (…, C)."""
+        if self.lm_head is not None:
+            return self.lm_head(hidden)
+        return linear(hidden, self.wte.weight, transposed=True)

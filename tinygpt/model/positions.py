@@ -21,13 +21,19 @@ from .module import Module, Parameter
 
 
 class Positions(Module):
-    """No positions at all, and what the others change of that."""
+    """No positions at all, and what the others change of that.
 
-    def add(self, x: Tensor) -> Tensor:
+    `at` says where the T tokens stand: (T,), or (B, T) where rows differ; None is 0 … T − 1. Relative positions are the
+    same wherever a sequence begins, so that a model may slide along a text.
+    """
+
+    relative = True
+
+    def add(self, x: Tensor, at: Any = None) -> Tensor:
         """Token vectors (B, T, C) with the positions in them."""
         return x
 
-    def turn(self, x: Tensor) -> Tensor:
+    def turn(self, x: Tensor, at: Any = None) -> Tensor:
         """Queries or keys (B, H, T, D), changed by where they stand."""
         return x
 
@@ -45,19 +51,20 @@ class LearnedPositions(Positions):
     Test: tests/test_positions.py
     """
 
+    relative = False
     weight: Parameter
 
     def __init__(self, block_size: int, n_embd: int, key: Key) -> None:
         self.weight = Parameter(key.normal((block_size, n_embd), STD))
 
-    def add(self, x: Tensor) -> Tensor:
-        n = x.shape[1]
+    def add(self, x: Tensor, at: Any = None) -> Tensor:
+        n = x.shape[1] if at is None else int(at.max(initial=-1)) + 1
         if n > self.weight.shape[0]:
             raise BadInput(
                 f"a sequence of {n} tokens is longer than the model's context of {self.weight.shape[0]}: "
                 "learned positions end there, so keep the last tokens only"
             )
-        return x + self.weight[:n]
+        return x + (self.weight[:n] if at is None else embedding(at, self.weight))
 
 
 class SinusoidalPositions(Positions):
@@ -69,11 +76,13 @@ class SinusoidalPositions(Positions):
     Test: tests/test_positions.py
     """
 
-    def add(self, x: Tensor) -> Tensor:
+    relative = False
+
+    def add(self, x: Tensor, at: Any = None) -> Tensor:
         _, T, C = x.shape
         xp = array_module(x.data)
-        angles = _angles(xp, T, (C + 1) // 2, C)
-        waves = xp.stack([xp.sin(angles), xp.cos(angles)], axis=-1).reshape(T, -1)[:, :C]
+        angles = _angles(xp, xp.arange(T) if at is None else at, (C + 1) // 2, C)
+        waves = xp.stack([xp.sin(angles), xp.cos(angles)], axis=-1).reshape(*angles.shape[:-1], -1)[..., :C]
         return x + waves.astype(x.dtype)
 
 
@@ -87,10 +96,12 @@ class RotaryPositions(Positions):
     Test: tests/test_positions.py
     """
 
-    def turn(self, x: Tensor) -> Tensor:
+    def turn(self, x: Tensor, at: Any = None) -> Tensor:
         _, _, T, D = x.shape
         xp = array_module(x.data)
-        angles = _angles(xp, T, D // 2, D)
+        angles = _angles(xp, xp.arange(T) if at is None else at, D // 2, D)
+        if angles.ndim == 3:
+            angles = angles[:, None]  # the same for all heads
         cos, sin = xp.cos(angles).astype(x.dtype), xp.sin(angles).astype(x.dtype)
         a, b = split(x, 2, axis=-1)
         return concatenate([a * cos - b * sin, a * sin + b * cos], axis=-1)
@@ -171,9 +182,9 @@ def make_positions(c: TransformerConfig, key: Key, both_sides: bool = False) -> 
     return {"sinusoidal": SinusoidalPositions, "rotary": RotaryPositions, "none": Positions}[c.positions]()
 
 
-def _angles(xp: Any, positions: int, waves: int, channels: int) -> Any:
-    """t · 10000^(−2i/channels) for t < positions and i < waves."""
-    return xp.arange(positions)[:, None] * 10000.0 ** (-2 * xp.arange(waves) / channels)
+def _angles(xp: Any, at: Any, waves: int, channels: int) -> Any:
+    """t · 10000^(−2i/channels) for each t in `at` (…,) and i < waves: (…, waves)."""
+    return at[..., None] * 10000.0 ** (-2 * xp.arange(waves) / channels)
 
 
 def _distances(xp: Any, queries: int, keys: int) -> Any:
