@@ -1,7 +1,8 @@
 """Language models as modules whose forward reads as the paper's figure."""
 
+from .bert import Bert, BertConfig
 from .bigram import BigramLM, CountedBigram
 from .gpt import GPT, GPTConfig
 from .module import Module, Parameter
 
-__all__ = ["GPT", "BigramLM", "CountedBigram", "GPTConfig", "Module", "Parameter"]
+__all__ = ["GPT", "Bert", "BertConfig", "BigramLM", "CountedBigram", "GPTConfig", "Module", "Parameter"]
