@@ -64,6 +64,7 @@ def parser() -> argparse.ArgumentParser:
     commands = whole.add_subparsers(title="commands", required=True, metavar="COMMAND")
     _add_train(commands)
     _add_generate(commands)
+    _add_fill(commands)
     _add_eval(commands)
     _add_tokenizer(commands)
     return whole
@@ -120,6 +121,21 @@ def _generate(given: argparse.Namespace) -> None:
         given.run, given.prompt, given.max_new_tokens, given.temperature, given.top_k, given.top_p, given.seed,
         given.num_samples,
     )  # fmt: skip
+
+
+def _add_fill(commands: Any) -> None:
+    p = commands.add_parser("fill", help="let a trained encoder guess the hidden places of a text")
+    p.set_defaults(run_command=_fill)
+    p.add_argument("run", metavar="RUN", help="directory of a run with --task mlm")
+    p.add_argument("text", metavar="TEXT", help="a text with [MASK] in it")
+    p.add_argument("--top-k", type=int, default=5, help="candidates for each place")
+    p.add_argument("--json", action="store_true", help="print JSON")
+
+
+def _fill(given: argparse.Namespace) -> None:
+    from .commands.fill import fill_command
+
+    fill_command(given.run, given.text, given.top_k, given.json)
 
 
 def _add_eval(commands: Any) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ..errors import BadInput
 from ..generate import chain, temperature, top_k, top_p
-from ..train.run import Run
+from .opening import open_model
 from .options import LARGEST_SEED
 from .writing import write_sample
 
@@ -27,9 +27,8 @@ def generate_command(
     rules = [temperature(temperature_)]
     rules += [top_k(top_k_)] if top_k_ is not None else []
     rules += [top_p(top_p_)] if top_p_ != 1 else []
-    checkpoint = Run.existing(run).load()
-    model = checkpoint.model()
+    model, tokenizer = open_model(run, "gpt")
     for number in range(num_samples):
         if num_samples > 1:
             print(f"{chr(10) if number else ''}sample {number + 1}")
-        write_sample(model, checkpoint.tokenizer, prompt, max_new_tokens, seed, chain(*rules), number)
+        write_sample(model, tokenizer, prompt, max_new_tokens, seed, chain(*rules), number)

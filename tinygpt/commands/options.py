@@ -9,6 +9,7 @@ from typing import Any
 from ..errors import BadInput
 from ..forms import FORMS
 
+TASKS = ("lm", "mlm")
 LARGEST_SEED = (1 << 63) - 1
 LARGEST_COUNT = 10**18 - 1
 
@@ -22,7 +23,7 @@ def option(default: Any, help: str, choices: tuple[str, ...] | None = None, fixe
 class TrainOptions:
     """Defaults do the main job: about two minutes on two cores."""
 
-    task: str = option("lm", "what to train for", ("lm",), fixed=True)
+    task: str = option("lm", "each next token (a GPT) or hidden ones (an encoder)", TASKS, fixed=True)
     data: tuple[str, ...] = option((), "files or directories of text (default: the English in Python)")
     encoding: str = option("utf-8", "how --data is encoded")
     out: str = option("runs/english", "the run's directory")
@@ -45,6 +46,7 @@ class TrainOptions:
     activation: str = option("gelu", "of the perceptron", FORMS["activation"], fixed=True)
     n_kv_head: int | None = option(None, "heads of keys and values (default: as many as attention heads)", fixed=True)
     dropout: float = option(0.0, "probability with which activations are dropped")
+    whole_words: bool = option(False, "hide whole words, with --task mlm", fixed=True)
     batch_size: int = option(16, "sequences of a micro-batch")
     gradient_accumulation_steps: int = option(1, "micro-batches of a step")
     max_iters: int = option(2000, "steps")

@@ -166,7 +166,7 @@ class _Job:
         loss = evaluate(self.model, self.task.loss, some_validation).loss
         self.unsaved.append({"step": self.step - 1, "validation_loss": loss})
         with progress.external_write_mode(file=sys.stdout):
-            print(f"\nstep {self.step}: validation loss {loss:.3f}. It writes:")
+            print(f"\nstep {self.step}: validation loss {loss:.3f}. {self.task.does}:")
             self.task.show(self.model, seed=self.step)
         self.save()
 
@@ -192,7 +192,7 @@ class _Job:
             print(_row(name, evaluation))
         to_beat, known = list(self.task.baselines.items())[-1]
         ratio = result.nats / known.nats
-        print(f"\n{abs(1 - ratio):.0%} {'fewer' if ratio < 1 else 'more'} bits than the {to_beat}. It writes:\n")
+        print(f"\n{abs(1 - ratio):.0%} {'fewer' if ratio < 1 else 'more'} bits than the {to_beat}. {self.task.does}:\n")
         self.task.show(self.model, seed=self.options.seed, at_the_end=True)
         print(*self.task.scores(self.model), sep="\n")
         print(f"\neverything is in {self.run.path}: {', '.join(sorted(p.name for p in self.run.path.iterdir()))}")
@@ -222,7 +222,8 @@ def _optimizer(model: Module, o: TrainOptions) -> AdamW:
 
 
 def _row(name: str, e: Evaluation) -> str:
-    return f"{name:<24} {e.loss:>22.3f} {e.perplexity:>12,.1f} {e.bits_per_byte:>15.3f}"
+    bits = f"{e.bits_per_byte:>15.3f}" if e.n_bytes else f"{'–':>15}"
+    return f"{name:<24} {e.loss:>22.3f} {e.perplexity:>12,.1f} {bits}"
 
 
 def _engine(info: dict[str, Any]) -> str:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from autograd import Key
 
+from .bert import Bert, BertConfig
 from .config import TransformerConfig
 from .gpt import GPT, GPTConfig
 from .module import Module
 
-CONFIGS: dict[str, type[TransformerConfig]] = {"gpt": GPTConfig}
-_MODELS: dict[str, type[Module]] = {"gpt": GPT}
+CONFIGS: dict[str, type[TransformerConfig]] = {"gpt": GPTConfig, "bert": BertConfig}
+_MODELS: dict[str, type[Module]] = {"gpt": GPT, "bert": Bert}
 
 
 def kind_of(config: TransformerConfig) -> str:

@@ -189,6 +189,6 @@ def _checked_ids(ids: np.ndarray, masking: Masking) -> np.ndarray:
     ids = np.asarray(ids)
     if ids.ndim != 2 or ids.dtype.kind not in "iu":
         raise BadInput(f"ids to hide tokens of must be integers (B, T), not {ids.dtype} of shape {ids.shape}")
-    if ids.size and not (0 <= ids.min() and ids.max() < masking.vocab_size):
+    if ids.size and not (ids.min() >= 0 and ids.max() < masking.vocab_size):
         raise BadInput(f"an id lies outside 0 … {masking.vocab_size - 1}: was the text encoded by another tokenizer?")
     return ids.astype(np.int64)

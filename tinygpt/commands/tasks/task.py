@@ -26,6 +26,9 @@ class Task(ABC):
     this_model: ClassVar[str]
     """What the model is called in the table at the end."""
 
+    does: ClassVar[str] = "It writes"
+    """How what `show` prints is announced."""
+
     def __init__(self, data: Any, options: TrainOptions, tokenizer: BaseTokenizer | None = None) -> None:
         """`data` is what `read` gave; with a tokenizer, that one is used, and none learned."""
         self.data, self.options = data, options
@@ -55,7 +58,7 @@ class Task(ABC):
     @property
     @abstractmethod
     def validation_bytes(self) -> int:
-        """What `whole_validation` stands for, in UTF-8."""
+        """What `whole_validation` stands for, in UTF-8; 0 where the targets are not a text."""
 
     @property
     @abstractmethod

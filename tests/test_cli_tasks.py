@@ -1,0 +1,78 @@
+"""The tasks of `tinygpt train` beside the first, and the commands that use what they make."""
+
+import json
+
+import pytest
+from command_line import SMALL, assert_refused, logged
+
+pytest_plugins = ["command_fixtures"]
+pytestmark = [pytest.mark.core, pytest.mark.usefixtures("without_matplotlib")]
+
+
+@pytest.fixture
+def encoder(command, data, tmp_path):
+    result = command("train", "--task", "mlm", "--data", data, "--out", tmp_path / "encoder", *SMALL)
+    assert result.status == 0, result.err
+    return tmp_path / "encoder"
+
+
+class TestMaskedLanguageModeling:
+    def test_training_shows_what_is_guessed_and_how_often_rightly(self, command, data, tmp_path):
+        result = command("train", "--task", "mlm", "--data", data, "--out", tmp_path / "run", *SMALL)
+        assert result.status == 0, result.err
+        for words in ("15% are hidden", "counted unigram", "this encoder", "hidden tokens guessed right",
+                      "the most frequent token", "tinygpt fill"):  # fmt: skip
+            assert words in result.out
+        assert any("validation_loss" in entry for entry in logged(tmp_path / "run"))
+
+    def test_resumed_is_never_stopped(self, command, data, tmp_path, encoder):
+        stopped = tmp_path / "stopped"
+        options = ["--task", "mlm", "--data", data, "--out", stopped, *SMALL]
+        assert command("train", *options, "--max-iters", "5").status == 0
+        assert command("train", "--out", stopped, "--resume", "--max-iters", "12").status == 0
+        assert logged(stopped)[-1]["step"] == 11
+
+    @pytest.mark.parametrize("text", ["the [MASK] on it", "a <|mask|><mask>"])
+    def test_filling(self, command, encoder, text):
+        result = command("fill", encoder, text, "--top-k", "3", "--json")
+        assert result.status == 0, result.err
+        places = json.loads(result.out)
+        assert len(places) == text.count("[MASK]") + text.count("mask|>") + text.count("<mask>")
+        for candidates in places:
+            assert len(candidates) == 3
+            assert 0 < sum(each["probability"] for each in candidates) <= 1
+        assert command("fill", encoder, text).status == 0
+
+    @pytest.mark.parametrize(
+        ("arguments", "words"),
+        [(["no mat"], ["no mask"]), (["a [MASK]", "--top-k", "0"], ["at least 1"]), (["a [MASK]" * 50], ["context"])],
+    )
+    def test_texts_that_cannot_be_filled(self, command, encoder, arguments, words):
+        assert_refused(command("fill", encoder, *arguments), *words)
+
+    def test_an_encoder_neither_writes_nor_scores(self, command, encoder, data):
+        assert_refused(command("generate", encoder), "another kind (bert)", "tinygpt fill")
+        assert_refused(command("eval", encoder, "--data", data), "another kind (bert)")
+
+    def test_a_gpt_fills_nothing(self, command, trained):
+        assert_refused(command("fill", trained, "a [MASK]"), "another kind (gpt)", "tinygpt generate")
+
+
+@pytest.mark.parametrize(
+    "form",
+    [
+        ["--positions", "rotary", "--norm", "rms", "--activation", "swiglu", "--n-kv-head", "1"],
+        ["--positions", "alibi", "--no-pre-norm", "--activation", "relu"],
+        ["--positions", "t5", "--task", "mlm", "--whole-words"],
+    ],
+)
+def test_every_form_trains_and_goes_on(command, data, tmp_path, form):
+    options = ["train", "--data", data, "--out", tmp_path / "run", *SMALL, *form]
+    assert command(*options, "--max-iters", "4").status == 0
+    result = command("train", "--out", tmp_path / "run", "--resume", "--max-iters", "6")
+    assert result.status == 0, result.err
+
+
+def test_a_form_that_does_not_exist(command, data, tmp_path):
+    result = command("train", "--data", data, "--out", tmp_path / "run", "--positions", "absolute")
+    assert_refused(result, "--positions", "rotary")
