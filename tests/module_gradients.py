@@ -11,8 +11,9 @@ from typing import Any
 import numpy as np
 from gradients import KEY, Case, normal
 
-from autograd import Tensor
+from autograd import Tensor, concatenate
 from tinygpt.model.attention import CrossAttention, SelfAttention
+from tinygpt.model.bert import Bert, BertConfig, MaskedHead
 from tinygpt.model.bigram import BigramLM
 from tinygpt.model.block import MLP, Block
 from tinygpt.model.config import TransformerConfig
@@ -21,7 +22,8 @@ from tinygpt.model.layers import STD, Embedding, LayerNorm, Linear, RMSNorm
 from tinygpt.model.module import Module
 from tinygpt.model.positions import ALiBi, LearnedPositions, Positions, RotaryPositions, SinusoidalPositions, T5Bias
 from tinygpt.text.batches import IGNORE, Batch
-from tinygpt.train.losses import causal_lm_loss
+from tinygpt.text.masked_lm import MaskedBatch
+from tinygpt.train.losses import bert_loss, causal_lm_loss, masked_lm_loss, next_sentence_loss
 
 
 def substitute(module: Module, name: str, tensor: Tensor) -> None:
@@ -90,6 +92,23 @@ def loss_case(label: str, model: Module, key: Any = None) -> Case:
     return module_case(label, model, lambda model: causal_lm_loss(model, BATCH, key)[0])
 
 
+MASK = np.array([[True, True, False], [True, True, True]])
+MASKED = MaskedBatch(IDS, BATCH.targets, np.array([[0, 1, 1], [0, 0, 1]]), MASK, np.array([0, 1]))
+
+
+def tiny_bert(**changes: Any) -> Bert:
+    return Bert(BertConfig(5, 4, n_layer=1, n_head=2, n_embd=4, n_inner=6, **{"norm_eps": 1e-3, **changes}), KEY)
+
+
+def outputs_of_bert(model: Bert) -> Tensor:
+    hidden = model(IDS, MASKED.segments, MASK)
+    return concatenate([hidden.reshape(-1), model.mlm_logits(hidden).reshape(-1), model.nsp_logits(hidden).reshape(-1)])
+
+
+def bert_case(label: str, loss: Callable[..., Any], key: Any = None, **changes: Any) -> Case:
+    return module_case(label, tiny_bert(**changes), lambda model: loss(model, MASKED, key)[0])
+
+
 MODULE_CASES: dict[str, list[Case]] = {
     "Linear": [
         module_case("bias", Linear(3, 2, KEY), apply, normal(2, 2, 3)),
@@ -149,10 +168,24 @@ MODULE_CASES: dict[str, list[Case]] = {
         module_case("bias", tiny_gpt(True), lambda model: model(IDS)),
         module_case("dropout", tiny_gpt(False, n_layer=2, dropout=0.3), lambda model: model(IDS, KEY)),
     ],
+    "Bert": [
+        module_case("all heads", tiny_bert(), outputs_of_bert),
+        module_case("another form", tiny_bert(positions="t5", pre_norm=True, bias=False, tied=False), outputs_of_bert),
+    ],
+    "MaskedHead": [
+        module_case(
+            activation, MaskedHead(BertConfig(5, n_head=1, n_embd=3, activation=activation, norm_eps=1e-3), KEY),
+            lambda module, x, table: module(x, table), normal(2, 3), normal(5, 3),
+        )
+        for activation in ("gelu", "gelu_exact")
+    ],
     "BigramLM": [module_case("repeated", BigramLM(5, KEY), lambda model: model(IDS))],
     "causal_lm_loss": [
         loss_case("bigram", BigramLM(5, KEY)),
         loss_case("gpt", tiny_gpt(False)),
         loss_case("gpt-dropout", tiny_gpt(True, dropout=0.2), KEY),
     ],
+    "masked_lm_loss": [bert_case("padded", masked_lm_loss), bert_case("dropout", masked_lm_loss, KEY, dropout=0.2)],
+    "next_sentence_loss": [bert_case("padded", next_sentence_loss)],
+    "bert_loss": [bert_case("padded", bert_loss)],
 }

@@ -34,13 +34,10 @@ def fill(model: Any, tokenizer: BaseTokenizer, text: str, k: int = 5) -> list[li
     Raises BadInput for a text without a mask, a k below 1, a vocabulary without a mask token or with more tokens than
     the model has, and a text longer than the model's context.
     """
-    ids, n = encode_masked(tokenizer, text), model.config.vocab_size
     if k < 1:
         raise BadInput(f"k, the number of candidates, must be at least 1, not {k}")
-    if tokenizer.vocab_size > n:
-        raise BadInput(f"the vocabulary has {tokenizer.vocab_size} tokens and the model {n}: was it trained with another?")
-    if len(ids) > model.config.block_size:
-        raise BadInput(f"the text has {len(ids)} tokens, and the context is {model.config.block_size}: shorten it")
+    ids = encode_masked(tokenizer, text)
+    _check_fit(tokenizer.vocab_size, len(ids), model.config)
     places = [place for place, token in enumerate(ids) if token == mask_id(tokenizer)]
     if not places:
         raise BadInput(f"the text has no mask: write {tokenizer.mask_token} where a token is to be guessed")
@@ -60,6 +57,15 @@ def encode_masked(tokenizer: BaseTokenizer, text: str) -> list[int]:
     if isinstance(tokenizer, Tokenizer):
         text = text.replace(f" {own}", own)
     return tokenizer.surround(tokenizer.encode(text, allowed_special=(own,)))
+
+
+def _check_fit(vocab_size: int, length: int, config: Any) -> None:
+    if vocab_size > config.vocab_size:
+        raise BadInput(
+            f"the tokenizer has {vocab_size} tokens and the model {config.vocab_size}: take the one it was trained with"
+        )
+    if length > config.block_size:
+        raise BadInput(f"the text has {length} tokens, and the context is {config.block_size}: shorten it")
 
 
 def _likeliest(tokenizer: BaseTokenizer, probabilities: np.ndarray, k: int) -> list[Candidate]:

@@ -67,8 +67,8 @@ class WordEdges(NamedTuple):
 class Masking:
     """How a vocabulary's tokens are hidden.
 
-    mask_id hides a token, pad_id fills a row; `ordinary` (n,) are the ids that may be chosen, and that may come in place
-    of one. With `words`, whole words are chosen, rather than tokens. `share`: how many.
+    mask_id hides a token, pad_id fills a row; `ordinary` (n,) are the ids that may be chosen, and that may take the
+    place of one. With `words`, whole words are chosen, rather than tokens. `share`: how many.
     """
 
     mask_id: int
@@ -107,6 +107,7 @@ def word_edges(tokenizer: BaseTokenizer) -> WordEdges:
 
     WordPiece says so itself: ## continues a word. Tokens of bytes and characters grow together where letters or digits
     meet: " The" begins a word, as its space does, "re" after it continues it, and so do the bytes of half a character.
+    A space that is a token of its own belongs to the word after it.
     """
     joins = np.zeros((2, tokenizer.vocab_size), dtype=bool)
     for i in tokenizer.ordinary_ids.tolist():
@@ -114,8 +115,12 @@ def word_edges(tokenizer: BaseTokenizer) -> WordEdges:
             joins[:, i] = tokenizer.tokens[i].startswith(CONTINUES), True
         else:
             text = tokenizer.token_bytes(i).decode("utf-8", "replace")  # half a character is U+FFFD
-            joins[:, i] = [each.isalnum() or each == "\ufffd" for each in (text[0], text[-1])]
+            joins[:, i] = _in_word(text[0]), _in_word(text[-1]) or text[-1] == " "
     return WordEdges(*joins)
+
+
+def _in_word(character: str) -> bool:
+    return character.isalnum() or character == "\ufffd"
 
 
 def mask_tokens(
