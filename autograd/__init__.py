@@ -57,6 +57,7 @@ from .ops import (
     var,
     where,
 )
+from .recompute import checkpoint
 from .tensor import Tensor, record
 
 __all__ = [
@@ -71,6 +72,7 @@ __all__ = [
     "blas_info",
     "broadcast_to",
     "check_range",
+    "checkpoint",
     "concatenate",
     "configure",
     "cross_entropy",
