@@ -26,7 +26,7 @@ def checkpoint(function: Callable[..., Tensor], *inputs: Any, parameters: Sequen
 
     Formula: memory n · inputs + 1 · activations, in place of n · activations; time forward + (forward + backward)
     Paper: Chen et al. 2016, "Training deep nets with sublinear memory cost", section 4
-    Example: examples/07_positions.py
+    Example: examples/05_training.py
     Test: tests/test_recompute.py
     """
     with no_grad():
