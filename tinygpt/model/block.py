@@ -6,9 +6,11 @@ C channels; the perceptron between is 4 C wide.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
-from autograd import Key, Tensor, dropout, gelu, relu, sigmoid, split
+from autograd import Key, Tensor, checkpoint, dropout, gelu, relu, sigmoid, split
 
 from .attention import CrossAttention, SelfAttention
 from .cache import LayerCache
@@ -107,3 +109,46 @@ class Block(Module):
 
     def _add(self, x: Tensor, norm: LayerNorm | RMSNorm, layer: Any) -> Tensor:
         return x + layer(norm(x)) if self.pre_norm else norm(x + layer(x))
+
+
+def run_blocks(
+    blocks: list[Block],
+    x: Tensor,
+    key: Key | None = None,
+    mask: Any = None,
+    positions: Positions | None = None,
+    bias: Tensor | None = None,
+    source: Tensor | None = None,
+    source_mask: Any = None,
+    recompute: bool = False,
+    at: Any = None,
+    caches: Sequence[LayerCache] | None = None,
+) -> Tensor:
+    """x (B, T, C) through the blocks, one after the other. The arguments are those of a block's call.
+
+    recompute: each block keeps only what enters it, and is computed again in the backward (autograd/recompute.py).
+    """
+    for i, block in enumerate(blocks):
+        cache = None if caches is None else caches[i]
+        call = partial(_call, block, key and key.fold("h", i), mask, positions, source_mask, at, cache)
+        if recompute:
+            x = checkpoint(call, x, bias, source, parameters=block.parameters())
+        else:
+            x = call(x, bias, source)
+    return x
+
+
+def _call(
+    block: Block,
+    key: Key | None,
+    mask: Any,
+    positions: Positions | None,
+    source_mask: Any,
+    at: Any,
+    cache: LayerCache | None,
+    x: Tensor,
+    bias: Tensor | None,
+    source: Tensor | None,
+) -> Tensor:
+    """A block's call with the tensors, to which gradients flow back, in the last places."""
+    return block(x, key, mask, positions, bias, source, source_mask, at, cache)

@@ -10,7 +10,7 @@ from typing import Any
 
 from autograd import Key, Tensor, array_module, dropout, linear
 
-from .block import Block
+from .block import Block, run_blocks
 from .cache import Cache
 from .config import TransformerConfig
 from .layers import Embedding, LayerNorm, Linear, RMSNorm, make_norm
@@ -26,6 +26,9 @@ class GPTConfig(TransformerConfig):
 class GPT(Module):
     """Token and position vectors, n_layer blocks, a last normalization, and the token table again as output layer.
 
+    `recompute` chooses, for each forward anew, to keep only what enters each block and to compute the rest again in the
+    backward: less memory, more time, the same bits.
+
     Formula: logits = ln_f(block_n(… block_1(wte[ids] + wpe))) · wteᵀ
     Paper: Radford et al. 2019, "Language models are unsupervised multitask learners", section 2.3
     Example: examples/05_training.py
@@ -38,6 +41,7 @@ class GPT(Module):
     h: list[Block]
     ln_f: LayerNorm | RMSNorm | None
     lm_head: Linear | None
+    recompute: bool
 
     def __init__(self, config: GPTConfig, key: Key) -> None:
         c = self.config = config
@@ -46,6 +50,7 @@ class GPT(Module):
         self.h = [Block(c, key.fold("h", i)) for i in range(c.n_layer)]
         self.ln_f = make_norm(c) if c.pre_norm else None  # a post-norm block ends in a normalization of its own
         self.lm_head = None if c.tied else Linear(c.n_embd, c.vocab_size, key.fold("lm_head"), bias=False)
+        self.recompute = False
 
     def __call__(self, ids: Any, key: Key | None = None) -> Tensor:
         """Logits (B, T, V) for ids (B, T). A key switches dropout on; without one it is off.
@@ -68,9 +73,9 @@ class GPT(Module):
             at = before + array_module(ids).arange(T)
         x = dropout(self.wpe.add(self.wte(ids), at), self.config.dropout, key and key.fold("embedding"))
         bias = self.wpe.bias(T, before + T, x)
-        for i, block in enumerate(self.h):
-            layer = None if cache is None else cache.layers[i]
-            x = block(x, key and key.fold("h", i), mask, self.wpe, bias, at=at, cache=layer)
+        x = run_blocks(
+            self.h, x, key, mask, self.wpe, bias, recompute=self.recompute, at=at, caches=cache and cache.layers
+        )
         return x if self.ln_f is None else self.ln_f(x)
 
     def logits(self, hidden: Tensor) -> Tensor:
