@@ -3,5 +3,6 @@
 from .bigram import BigramLM, CountedBigram
 from .gpt import GPT, GPTConfig
 from .module import Module, Parameter
+from .seq2seq import Seq2Seq, Seq2SeqConfig
 
-__all__ = ["GPT", "BigramLM", "CountedBigram", "GPTConfig", "Module", "Parameter"]
+__all__ = ["GPT", "BigramLM", "CountedBigram", "GPTConfig", "Module", "Parameter", "Seq2Seq", "Seq2SeqConfig"]

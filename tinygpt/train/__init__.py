@@ -3,7 +3,7 @@
 from .adam import AdamW
 from .evaluate import evaluate
 from .loop import Step, train
-from .losses import causal_lm_loss
+from .losses import causal_lm_loss, seq2seq_loss
 from .schedules import constant, warmup_cosine
 
-__all__ = ["AdamW", "Step", "causal_lm_loss", "constant", "evaluate", "train", "warmup_cosine"]
+__all__ = ["AdamW", "Step", "causal_lm_loss", "constant", "evaluate", "seq2seq_loss", "train", "warmup_cosine"]
