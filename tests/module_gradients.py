@@ -21,9 +21,11 @@ from tinygpt.model.gpt import GPT, GPTConfig
 from tinygpt.model.layers import STD, Embedding, LayerNorm, Linear, RMSNorm
 from tinygpt.model.module import Module
 from tinygpt.model.positions import ALiBi, LearnedPositions, Positions, RotaryPositions, SinusoidalPositions, T5Bias
+from tinygpt.model.seq2seq import Seq2Seq, Seq2SeqConfig, Stack
 from tinygpt.text.batches import IGNORE, Batch
 from tinygpt.text.masked_lm import MaskedBatch
-from tinygpt.train.losses import bert_loss, causal_lm_loss, masked_lm_loss, next_sentence_loss
+from tinygpt.text.pair_batches import PairBatch
+from tinygpt.train.losses import bert_loss, causal_lm_loss, masked_lm_loss, next_sentence_loss, seq2seq_loss
 
 
 def substitute(module: Module, name: str, tensor: Tensor) -> None:
@@ -108,6 +110,18 @@ def outputs_of_bert(model: Bert) -> Tensor:
 def bert_case(label: str, loss: Callable[..., Any], key: Any = None, **changes: Any) -> Case:
     return module_case(label, tiny_bert(**changes), lambda model: loss(model, MASKED, key)[0])
 
+def tiny_seq2seq(**changes: Any) -> Seq2Seq:
+    """As small as it can be: every parameter is checked on its own, and an encoder–decoder has many."""
+    return Seq2Seq(Seq2SeqConfig(5, 3, n_layer=1, n_head=1, n_embd=3, n_inner=2, **changes), KEY)
+
+
+def read_and_write(model: Seq2Seq) -> Tensor:
+    return model(PAIRS.source, PAIRS.inputs, PAIRS.source_mask)
+
+
+PAIRS = PairBatch(IDS, np.array([[True, True, False], [True, True, True]]), *BATCH)
+T5_FORM = {"norm": "rms", "bias": False, "activation": "relu", "positions": "t5"}
+BART_FORM = {"pre_norm": False, "activation": "gelu_exact", "embedding_norm": True}
 
 MODULE_CASES: dict[str, list[Case]] = {
     "Linear": [
@@ -179,6 +193,17 @@ MODULE_CASES: dict[str, list[Case]] = {
         )
         for activation in ("gelu", "gelu_exact")
     ],
+    "Stack": [
+        module_case("encoder", Stack(shape(positions="alibi", n_inner=2), KEY, False), apply, normal(1, 3, 4)),
+        module_case(
+            "decoder", Stack(shape(n_inner=2), KEY, True, True), lambda module, x, source: module(x, source=source),
+            normal(1, 3, 4), normal(1, 2, 4),
+        ),
+    ],
+    "Seq2Seq": [
+        module_case("t5", tiny_seq2seq(**T5_FORM), read_and_write),
+        module_case("bart", tiny_seq2seq(**BART_FORM), read_and_write),
+    ],
     "BigramLM": [module_case("repeated", BigramLM(5, KEY), lambda model: model(IDS))],
     "causal_lm_loss": [
         loss_case("bigram", BigramLM(5, KEY)),
@@ -188,4 +213,10 @@ MODULE_CASES: dict[str, list[Case]] = {
     "masked_lm_loss": [bert_case("padded", masked_lm_loss), bert_case("dropout", masked_lm_loss, KEY, dropout=0.2)],
     "next_sentence_loss": [bert_case("padded", next_sentence_loss)],
     "bert_loss": [bert_case("padded", bert_loss)],
+    "seq2seq_loss": [
+        module_case(
+            "smoothed", tiny_seq2seq(dropout=0.2, source_vocab_size=6, tied=False, positions="none"),
+            lambda model: seq2seq_loss(model, PAIRS, KEY, 0.1)[0],
+        ),
+    ],
 }

@@ -9,9 +9,9 @@ import pytest
 from autograd import Key, no_grad, use
 from autograd.kernels import DEPTHS
 from tinygpt.errors import BadInput
+from tinygpt.forms import FORMS
 from tinygpt.generate import fill
 from tinygpt.model import Bert, BertConfig
-from tinygpt.model.config import CHOICES
 from tinygpt.text.batches import IGNORE
 from tinygpt.text.masked_baselines import likeliest_after, likeliest_before, most_frequent
 from tinygpt.text.masked_lm import MaskedBatch
@@ -62,7 +62,7 @@ def test_parameters_by_formula():
     assert model.n_params == tables + L * block + C * C + C + heads
 
 
-@pytest.mark.parametrize("positions", CHOICES["positions"])
+@pytest.mark.parametrize("positions", FORMS["positions"])
 class TestSeeing:
     def test_every_position_sees_both_sides(self, positions):
         model, ids = small(positions=positions), some_ids(1)

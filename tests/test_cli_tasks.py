@@ -76,3 +76,22 @@ def test_every_form_trains_and_goes_on(command, data, tmp_path, form):
 def test_a_form_that_does_not_exist(command, data, tmp_path):
     result = command("train", "--data", data, "--out", tmp_path / "run", "--positions", "absolute")
     assert_refused(result, "--positions", "rotary")
+
+
+class TestModels:
+    def test_all_of_them(self, command):
+        result = command("models")
+        assert result.status == 0, result.err
+        for words in ("gpt3-175b", "174,604,259,328", "bert-base", "t5-11b", "124,439,808", "training FLOPs"):
+            assert words in result.out
+        rows = json.loads(command("models", "--json").out)
+        assert len(rows) == len(result.out.split("\n\n")[0].splitlines()) - 1
+
+    def test_one_of_them(self, command):
+        result = command("models", "GPT2")
+        assert "Radford et al. 2019" in result.out and "0.5 GiB of weights" in result.out
+        assert json.loads(command("models", "gpt2", "--json").out)["parameters"] == 124_439_808
+        assert command("models", "t5-small").status == 0
+
+    def test_none_of_them(self, command):
+        assert_refused(command("models", "gpt5"), "no model is called 'gpt5'", "gpt2-xl")

@@ -66,6 +66,7 @@ def parser() -> argparse.ArgumentParser:
     _add_generate(commands)
     _add_fill(commands)
     _add_eval(commands)
+    _add_models(commands)
     _add_tokenizer(commands)
     return whole
 
@@ -258,3 +259,16 @@ def _tokenizer_convert(given: argparse.Namespace) -> None:
     from .commands.tokenizer import convert_command
 
     convert_command(_opened(given), given.out, given.to, given.overwrite)
+
+
+def _add_models(commands: Any) -> None:
+    p = commands.add_parser("models", help="the published models of 2018 to 2021: sizes, and how they were trained")
+    p.set_defaults(run_command=_models)
+    p.add_argument("name", metavar="NAME", nargs="?", help="one of them, with all that is known")
+    p.add_argument("--json", action="store_true", help="print JSON")
+
+
+def _models(given: argparse.Namespace) -> None:
+    from .commands.models import models_command
+
+    models_command(given.name, given.json)

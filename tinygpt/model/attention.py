@@ -71,7 +71,7 @@ class CrossAttention(Module):
 
     Formula: head_h = attention(x W_q, source W_k, source W_v)
     Paper: Vaswani et al. 2017, "Attention is all you need", section 3.2.3
-    Example: examples/08_translation.py
+    Example: examples/09_translation.py
     Test: tests/test_seq2seq.py
     """
 

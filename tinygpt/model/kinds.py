@@ -8,9 +8,10 @@ from .bert import Bert, BertConfig
 from .config import TransformerConfig
 from .gpt import GPT, GPTConfig
 from .module import Module
+from .seq2seq import Seq2Seq, Seq2SeqConfig
 
-CONFIGS: dict[str, type[TransformerConfig]] = {"gpt": GPTConfig, "bert": BertConfig}
-_MODELS: dict[str, type[Module]] = {"gpt": GPT, "bert": Bert}
+CONFIGS: dict[str, type[TransformerConfig]] = {"gpt": GPTConfig, "bert": BertConfig, "seq2seq": Seq2SeqConfig}
+_MODELS: dict[str, type[Module]] = {"gpt": GPT, "bert": Bert, "seq2seq": Seq2Seq}
 
 
 def kind_of(config: TransformerConfig) -> str:

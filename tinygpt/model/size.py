@@ -6,21 +6,14 @@ B batch, T time, C channels, D channels of a head, H heads, N parameters, K toke
 from __future__ import annotations
 
 from dataclasses import dataclass
-from importlib import import_module
 from typing import Any
 
 from autograd import Key, shapes_only
 
 from ..errors import BadInput
 from .config import TransformerConfig
+from .kinds import CONFIGS, build
 from .module import Module
-
-KINDS = {
-    "gpt": ("gpt", "GPTConfig", "GPT"),
-    "bert": ("bert", "BertConfig", "Bert"),
-    "seq2seq": ("seq2seq", "Seq2SeqConfig", "Seq2Seq"),
-}
-"""kind → (file of this room, configuration, module)."""
 
 FLOAT32, FLOAT16 = 4, 2  # bytes
 
@@ -30,12 +23,10 @@ def outline(kind: str, sizes: dict[str, Any]) -> Module:
 
     kind: "gpt", "bert" or "seq2seq"; sizes: keywords of that kind's configuration. Raises BadInput for another kind.
     """
-    if kind not in KINDS:
-        raise BadInput(f"a model is one of {', '.join(KINDS)}, not {kind!r}")
-    file, configuration, model = KINDS[kind]
-    room = import_module(f"{__package__}.{file}")
+    if kind not in CONFIGS:
+        raise BadInput(f"a model is one of {', '.join(CONFIGS)}, not {kind!r}")
     with shapes_only():
-        return getattr(room, model)(getattr(room, configuration)(**sizes), Key(0))
+        return build(CONFIGS[kind](**sizes), Key(0))
 
 
 def training_flops(parameters: int, tokens: int) -> int:

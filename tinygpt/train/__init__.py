@@ -3,7 +3,7 @@
 from .adam import AdamW
 from .evaluate import evaluate, guesses_of, masked_accuracy
 from .loop import Step, train
-from .losses import bert_loss, causal_lm_loss, masked_lm_loss, next_sentence_loss
+from .losses import bert_loss, causal_lm_loss, masked_lm_loss, next_sentence_loss, seq2seq_loss
 from .schedules import constant, warmup_cosine
 
 __all__ = [
@@ -17,6 +17,7 @@ __all__ = [
     "masked_accuracy",
     "masked_lm_loss",
     "next_sentence_loss",
+    "seq2seq_loss",
     "train",
     "warmup_cosine",
 ]

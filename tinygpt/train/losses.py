@@ -13,6 +13,7 @@ from autograd import Key, Tensor, cross_entropy
 
 from ..text.batches import IGNORE, Batch
 from ..text.masked_lm import MaskedBatch
+from ..text.pair_batches import PairBatch
 
 Loss = Callable[[Any, Any, Key | None], tuple[Tensor, int]]
 
@@ -74,3 +75,21 @@ def _chosen_tokens(model: Any, hidden: Tensor, batch: MaskedBatch) -> tuple[Tens
 
 def _chosen_pairs(model: Any, hidden: Tensor, batch: MaskedBatch) -> tuple[Tensor, int]:
     return cross_entropy(model.nsp_logits(hidden), batch.elsewhere, reduction="sum"), len(batch.elsewhere)
+
+
+def seq2seq_loss(
+    model: Any, batch: PairBatch, key: Key | None = None, label_smoothing: float = 0.0
+) -> tuple[Tensor, int]:
+    """The negative log-likelihood of each target, given its source: translation, summarization, denoising.
+
+    label_smoothing ε asks for 1 − ε on the right token and ε spread over all, which costs likelihood and makes better
+    translations (Vaswani et al. 2017, section 5.4).
+
+    Formula: L = −Σ_t log p(y_t | y_0 … y_{t−1}, x)
+    Paper: Sutskever, Vinyals & Le 2014, "Sequence to sequence learning with neural networks", section 2
+    Example: examples/09_translation.py
+    Test: tests/test_seq2seq.py
+    """
+    logits = model(batch.source, batch.inputs, batch.source_mask, key)
+    total = cross_entropy(logits, batch.targets, IGNORE, label_smoothing, reduction="sum")
+    return total, int((batch.targets != IGNORE).sum())
