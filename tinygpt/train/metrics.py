@@ -70,7 +70,7 @@ class WordForWord:
         of_source: Counter[str] = Counter()
         of_target: Counter[str] = Counter()
         for source, target in pairs:
-            source_words, target_words = dict.fromkeys(_words(source)), dict.fromkeys(_words(target))
+            source_words, target_words = (list(dict.fromkeys(_words(text))) for text in (source, target))
             of_source.update(source_words)
             of_target.update(target_words)
             together.update((e, f) for e in source_words for f in target_words)

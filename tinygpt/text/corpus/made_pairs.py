@@ -99,8 +99,10 @@ def docstring_pairs() -> list[Pair]:
     for _, texts in documented_modules():
         for text in texts:
             first, _, rest = cleandoc(text).partition("\n\n")
+            if not rest or "\n" in first:
+                continue
             summary, body = " ".join(paragraphs(first)), " ".join(paragraphs(rest))
-            if summary and "\n" not in first and len(body.split()) >= MIN_BODY_WORDS:
+            if summary and len(body.split()) >= MIN_BODY_WORDS:
                 found.setdefault(body, Pair(body, summary))
     if len(found) < MIN_DOCSTRINGS:
         raise BadInput(
