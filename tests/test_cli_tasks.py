@@ -58,6 +58,75 @@ class TestMaskedLanguageModeling:
         assert_refused(command("fill", trained, "a [MASK]"), "another kind (gpt)", "tinygpt generate")
 
 
+@pytest.fixture
+def pairs(tmp_path):
+    path = tmp_path / "pairs.tsv"
+    words = ["the", "cat", "sat", "on", "a", "mat", "and", "then", "it", "saw"]
+    lines = [f"{a} {b} {c}\t{c.upper()} {b} {a}" for a in words for b in words[:5] for c in words[:4]]
+    path.write_text("\n".join(lines) + "\n", "utf-8")
+    return path
+
+
+class TestPairs:
+    @pytest.fixture
+    def translator(self, command, pairs, tmp_path):
+        result = command("train", "--task", "seq2seq", "--data", pairs, "--out", tmp_path / "run", *SMALL)
+        assert result.status == 0, result.err
+        for words in ("pairs, validation", "4 pairs on cpu", "counted unigram", "word for word", "tinygpt translate"):
+            assert words in result.out
+        return tmp_path / "run"
+
+    def test_translating(self, command, translator):
+        result = command("translate", translator, "the cat sat\n\non a mat\n", "--max-new-tokens", "5")
+        assert result.status == 0 and len(result.out.splitlines()) == 2
+        greedy = command("translate", translator, "the cat sat", "--beam", "1")
+        assert greedy.status == 0
+        whole = command("summarize", translator, "the cat sat on a mat and then it saw")
+        assert whole.status == 0 and "the first 16 are read" in whole.err
+
+    def test_resumed(self, command, translator):
+        result = command("train", "--out", translator, "--resume", "--max-iters", "14")
+        assert result.status == 0, result.err
+        assert logged(translator)[-1]["step"] == 13
+
+    @pytest.mark.parametrize(
+        ("options", "words"),
+        [([" \n"], ["no text"]), (["a", "--beam", "0"], ["at least 1"]), (["a", "--max-new-tokens", "16"], ["to 15"])],
+    )
+    def test_texts_that_cannot_be_translated(self, command, translator, options, words):
+        assert_refused(command("translate", translator, *options), *words)
+
+    def test_a_line_without_a_tab_is_named(self, command, pairs, tmp_path):
+        pairs.write_text("a\tb\nno tab\n", "utf-8")
+        result = command("train", "--task", "seq2seq", "--data", pairs, "--out", tmp_path / "run", *SMALL)
+        assert_refused(result, "pairs.tsv, line 2")
+
+    def test_pairs_that_do_not_fit(self, command, pairs, tmp_path):
+        options = [*SMALL, "--block-size", "4"]
+        result = command("train", "--task", "seq2seq", "--data", pairs, "--out", tmp_path / "run", *options)
+        assert_refused(result, "context of 4")
+
+    def test_an_encoder_decoder_neither_writes_nor_fills(self, command, translator):
+        assert_refused(command("generate", translator), "another kind (seq2seq)", "tinygpt translate")
+        assert_refused(command("fill", translator, "[MASK]"), "another kind (seq2seq)")
+
+
+@pytest.mark.parametrize("how", ["spans", "infilling"])
+def test_denoising_first(command, data, pairs, tmp_path, how):
+    before, after = tmp_path / "before", tmp_path / "after"
+    options = [*SMALL, "--data", data, "--out", before]
+    result = command("train", "--task", "denoise", "--denoising", how, *options)
+    assert result.status == 0, result.err
+    assert "--init-from" in result.out
+    result = command("train", "--task", "seq2seq", *SMALL, "--data", data, "--out", after, "--init-from", before)
+    assert_refused(result, "is not a source, a tab and a target")
+    pairs.write_text("the cat\tcat the\n" * 9 + "a mat\tmat a\non a mat\ton it\nit saw\tsaw it\n" * 9, "utf-8")
+    result = command("train", "--task", "seq2seq", *SMALL, "--data", pairs, "--out", after, "--init-from", before)
+    assert result.status == 0, result.err
+    wider = [*SMALL, "--n-embd", "16", "--data", pairs, "--out", tmp_path / "wider", "--init-from", before]
+    assert_refused(command("train", "--task", "seq2seq", *wider), "another form")
+
+
 @pytest.mark.parametrize(
     "form",
     [

@@ -65,6 +65,7 @@ def parser() -> argparse.ArgumentParser:
     _add_train(commands)
     _add_generate(commands)
     _add_fill(commands)
+    _add_translate(commands)
     _add_eval(commands)
     _add_models(commands)
     _add_tokenizer(commands)
@@ -81,7 +82,8 @@ def _add_train(commands: Any) -> None:
     p.set_defaults(run_command=_train, resume=False, overwrite=False)
     p.add_argument("--resume", action="store_true", help="go on with the run in --out")
     p.add_argument("--overwrite", action="store_true", help="replace the run in --out")
-    kinds = {"int": int, "int | None": int, "float": float, "float | None": float, "str": str}
+    kinds = {"int": int, "int | None": int, "float": float, "float | None": float, "str": str,
+             "str | None": str}  # fmt: skip
     for option in fields(TrainOptions):
         name, choices = flag(option.name), option.metadata["choices"]
         text = f"{option.metadata['help']} (default: {option.default})" if option.default else option.metadata["help"]
@@ -137,6 +139,26 @@ def _fill(given: argparse.Namespace) -> None:
     from .commands.fill import fill_command
 
     fill_command(given.run, given.text, given.top_k, given.json)
+
+
+def _add_translate(commands: Any) -> None:
+    for name, whole, help_ in (
+        ("translate", False, "let a trained encoder–decoder translate a text, line by line"),
+        ("summarize", True, "let a trained encoder–decoder make one text of a whole one"),
+    ):
+        p = commands.add_parser(name, help=help_)
+        p.set_defaults(run_command=_translate, whole=whole)
+        p.add_argument("run", metavar="RUN", help="directory of a run with --task seq2seq")
+        p.add_argument("text", metavar="TEXT", nargs="?", help="default: standard input")
+        p.add_argument("--beam", type=int, default=4, help="beginnings that are gone on with (1: greedy)")
+        p.add_argument("--length-penalty", type=float, default=0.6, help="more favours longer texts")
+        p.add_argument("--max-new-tokens", type=int, help="default: what the context holds")
+
+
+def _translate(given: argparse.Namespace) -> None:
+    from .commands.translate import translate_command
+
+    translate_command(given.run, given.text, given.beam, given.length_penalty, given.max_new_tokens, given.whole)
 
 
 def _add_eval(commands: Any) -> None:

@@ -92,8 +92,8 @@ def _new_tokenizer(
 ) -> BaseTokenizer:
     special = (END_OF_TEXT,) if len(corpus.documents) > 1 else ()
     if options.tokenizer == "char":  # the alphabet of all the text, as nanoGPT does
-        return CharTokenizer.train(corpus.texts, special_tokens=(*special, *more_special))
-    return Tokenizer.train(train.texts, options.vocab_size, special_tokens=(END_OF_TEXT, *more_special))
+        return CharTokenizer.train(corpus.texts, special_tokens=dict.fromkeys([*special, *more_special]))
+    return Tokenizer.train(train.texts, options.vocab_size, special_tokens=dict.fromkeys([END_OF_TEXT, *more_special]))
 
 
 def baselines(texts: Texts) -> dict[str, Evaluation]:

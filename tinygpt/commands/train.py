@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 import time
 from contextlib import suppress
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -16,7 +17,7 @@ from ..errors import BadInput, MissingExtra
 from ..files import replacing
 from ..model import Module
 from ..train import AdamW, Step, evaluate, train, warmup_cosine
-from ..train.checkpoints import save_checkpoint
+from ..train.checkpoints import Checkpoint, save_checkpoint
 from ..train.evaluate import Evaluation
 from ..train.run import Run
 from ..view import loss_curve, loss_curve_png
@@ -47,9 +48,11 @@ class _Job:
         if not overwrite and Run(options.out).path.exists():
             Run.create(options.out, overwrite)  # says at once what is in the way
         _require_device(options.device)
-        kind = TASKS[options.task]
-        task = kind(kind.read(options), options)
+        kind, begun = TASKS[options.task], _beginning(options)
+        task = kind(kind.read(options), options, begun and begun.tokenizer)
         model = task.model(Key(options.seed).fold("init"))
+        if begun is not None:
+            _take_weights(model, begun, options)
         run = Run.create(options.out, overwrite)
         task.tokenizer.save(run.tokenizer)
         model.to(options.device)
@@ -112,8 +115,7 @@ class _Job:
         print(*self.task.data_lines(), sep="\n")
         print(f"model      {c.n_layer} layers, {c.n_head} heads, {c.n_embd} wide, context {c.block_size}: ", end="")
         print(f"{self.model.n_params:,} parameters")
-        batch = self.options.batch_size * self.options.gradient_accumulation_steps
-        print(f"steps      {self.options.max_iters:,} of {batch * c.block_size:,} tokens on {self.options.device}")
+        print(f"steps      {self.options.max_iters:,} of {self.task.step_size} on {self.options.device}")
         (_, uniform), *others = self.task.baselines.items()
         print(f"           a fresh model guesses: its loss is near ln {c.vocab_size} = {uniform.loss:.3f} nats a token")
         print(*(f"           a {name} gives {each.loss:.3f}" for name, each in others), sep="\n", flush=True)
@@ -163,7 +165,7 @@ class _Job:
 
     def _look(self, some_validation: list[Any], progress: tqdm) -> None:
         """Now and then: how the held-out text does, what the model writes, and a save."""
-        loss = evaluate(self.model, self.task.loss, some_validation).loss
+        loss = evaluate(self.model, self.task.measure, some_validation).loss
         self.unsaved.append({"step": self.step - 1, "validation_loss": loss})
         with progress.external_write_mode(file=sys.stdout):
             print(f"\nstep {self.step}: validation loss {loss:.3f}. {self.task.does}:")
@@ -184,7 +186,7 @@ class _Job:
     def finish(self) -> None:
         """The whole held-out text, beside the baselines; the curve; a sample; where everything is."""
         self.save()  # before the evaluation, which takes its time
-        result = evaluate(self.model, self.task.loss, self.task.whole_validation(), self.task.validation_bytes)
+        result = evaluate(self.model, self.task.measure, self.task.whole_validation(), self.task.validation_bytes)
         self.run.append_log([{"step": self.step - 1, "validation_loss": result.loss, "whole": True}])
         self._draw()
         print("\nthe whole held-out text     loss (nats a token)   perplexity   bits per byte")
@@ -215,6 +217,20 @@ def _require_device(device: str) -> None:
         require_device(device)
     except (ValueError, RuntimeError) as error:
         raise BadInput(f"--device {device}: {error}") from None
+
+
+def _beginning(options: TrainOptions) -> Checkpoint | None:
+    """The run that this one begins from, whose vocabulary it takes."""
+    return None if options.init_from is None else Run.existing(options.init_from).load()
+
+
+def _take_weights(model: Module, begun: Checkpoint, options: TrainOptions) -> None:
+    if replace(begun.model_config, dropout=options.dropout) != model.config:
+        raise BadInput(
+            f"{options.init_from} holds a model of another form: {begun.model_config}; give the options it was trained "
+            f"with, which are in its config.json"
+        )
+    model.load_state_dict(begun.model().state_dict())
 
 
 def _optimizer(model: Module, o: TrainOptions) -> AdamW:

@@ -22,7 +22,7 @@ from .task import LAST_SAMPLE_TOKENS, SAMPLE_TOKENS, Task, shape
 class LanguageTask(Task):
     """Causal language modeling."""
 
-    loss = staticmethod(causal_lm_loss)
+    loss = measure = staticmethod(causal_lm_loss)
     this_model = "this GPT"
 
     def __init__(self, data: Corpus, options: TrainOptions, tokenizer: BaseTokenizer | None = None) -> None:

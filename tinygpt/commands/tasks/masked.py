@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from autograd import Key, to_device
+from autograd import Key
 
 from ...model import Bert, BertConfig
 from ...text.batches import IGNORE
@@ -21,7 +21,7 @@ from ...train import guesses_of, masked_accuracy, masked_lm_loss
 from ...train.evaluate import Evaluation
 from ..options import TrainOptions
 from ..prepare import prepare, read_corpus
-from .task import Task, shape
+from .task import Task, on_device, shape
 
 SHOWN = 40  # tokens of held-out text in which hidden ones are guessed before the reader's eyes
 
@@ -29,7 +29,7 @@ SHOWN = 40  # tokens of held-out text in which hidden ones are guessed before th
 class MaskedTask(Task):
     """Masked language modeling."""
 
-    loss = staticmethod(masked_lm_loss)
+    loss = measure = staticmethod(masked_lm_loss)
     this_model = "this encoder"
     does = "It guesses (what was hidden stands after the stroke)"
 
@@ -119,7 +119,3 @@ class MaskedTask(Task):
         batch = random_masked_windows(tokens, self.masking, o.batch_size, size, seed, index)
         return on_device(batch, o.device)
 
-
-def on_device(batch: Any, device: str) -> Any:
-    """The batch's arrays there; what it does without stays None."""
-    return type(batch)(*(None if each is None else to_device(each, device) for each in batch))

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import asdict
 from typing import Any, ClassVar
 
-from autograd import Key
+from autograd import Key, to_device
 
 from ...model import Module
 from ...model.config import TransformerConfig
@@ -22,7 +22,12 @@ SAMPLE_TOKENS, LAST_SAMPLE_TOKENS = 60, 160
 class Task(ABC):
     """Data that has been read and made into tokens; the model and the loss that go with it."""
 
-    loss: ClassVar[Loss]
+    loss: Loss
+    """What is trained by."""
+
+    measure: Loss
+    """What is reported of held-out text: the plain likelihood, whatever helps to train."""
+
     this_model: ClassVar[str]
     """What the model is called in the table at the end."""
 
@@ -69,6 +74,12 @@ class Task(ABC):
     def data_lines(self) -> list[str]:
         """What the data is, in lines for the reader."""
 
+    @property
+    def step_size(self) -> str:
+        """How much the model sees in a step."""
+        o = self.options
+        return f"{o.batch_size * o.gradient_accumulation_steps * o.block_size:,} tokens"
+
     @abstractmethod
     def show(self, model: Module, seed: int, at_the_end: bool = False) -> None:
         """Print something that the model makes."""
@@ -86,3 +97,8 @@ def shape(options: TrainOptions) -> dict[str, Any]:
     """The hyper-parameters of a model among the options, for any configuration."""
     names = TransformerConfig.__dataclass_fields__
     return {name: value for name, value in asdict(options).items() if name in names and name != "vocab_size"}
+
+
+def on_device(batch: Any, device: str) -> Any:
+    """The batch's arrays there; what it does without stays None."""
+    return type(batch)(*(None if each is None else to_device(each, device) for each in batch))
