@@ -22,7 +22,6 @@ from tinygpt.train import AdamW, causal_lm_loss, evaluate, train, warmup_cosine
 KINDS = ("learned", "sinusoidal", "rotary", "alibi", "t5")
 VOCAB_SIZE, SHORT, LONG, BATCH_SIZE, STEPS = 288, 32, 128, 8, 300
 HELD_OUT = 8_192  # tokens
-C = 64
 SEED = 7
 SHADES = " .:-=+*#%@"
 
@@ -80,9 +79,10 @@ def beyond(tokens):
 
 
 def trained(positions, tokens, steps):
-    model = GPT(GPTConfig(VOCAB_SIZE, SHORT, n_layer=2, n_head=4, n_embd=C, positions=positions), Key(SEED))
-    if positions == "sinusoidal":  # waves of height 1 drown token vectors of 0.02: begin larger, as their paper does
-        model.wte.weight.data *= 1 / (math.sqrt(C) * STD)
+    config = GPTConfig(VOCAB_SIZE, SHORT, n_layer=2, n_head=4, n_embd=64, positions=positions, tied=False)
+    model = GPT(config, Key(SEED))
+    if positions == "sinusoidal":  # waves of height 1 would drown token vectors of 0.02: these begin as large
+        model.wte.weight.data /= STD
     optimizer = AdamW(model.parameters(), beta2=0.99)
 
     def batches(index):
