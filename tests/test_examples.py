@@ -157,7 +157,7 @@ def test_positions_that_go_on():
     within, after = numbers(rows["alibi"])
     assert after < within + 0.1, "ALiBi reads on as it was trained"
     within, after = numbers(rows["rotary"])
-    assert after > within + 0.1, "angles that were never trained mislead"
+    assert after > within + 0.05, "angles that were never trained mislead"
 
 
 @pytest.mark.slow
