@@ -152,5 +152,23 @@ def test_generation_with_a_model_that_knows_little(capsys):
 
 
 @pytest.mark.slow
+def test_positions_that_go_on():
+    rows = dict(re.findall(r"^(rotary|alibi|t5) +(.+)$", run("07_positions.py", timeout=SLOW), re.MULTILINE))
+    within, after = numbers(rows["alibi"])
+    assert after < within + 0.1, "ALiBi reads on as it was trained"
+    within, after = numbers(rows["rotary"])
+    assert after > within + 0.05, "angles that were never trained mislead"
+
+
+@pytest.mark.slow
 def test_generation():
     check_generation(run("06_generation.py", timeout=SLOW))
+
+
+def test_positions_begin(capsys):
+    text = run_shortly("07_positions.py", capsys, steps=3)
+    scores = [row[-6:] for row in rows_after("and multiplied", text)[:6]]
+    assert all(scores[i][j] == scores[i + 1][j + 1] for i in range(5) for j in range(5))
+    rows = dict(re.findall(r"^(learned|sinusoidal|rotary|alibi|t5) +(.+)$", text, re.MULTILINE))
+    assert "its table ends at 32" in rows["learned"] and len(numbers(rows["learned"])) == 1
+    assert all(len(numbers(row)) == 2 for name, row in rows.items() if name != "learned") and len(rows) == 5
