@@ -23,7 +23,7 @@ from tinygpt.text.tokenizer import Tokenizer
 from tinygpt.train import AdamW, seq2seq_loss, train, warmup_cosine
 from tinygpt.train.metrics import WordForWord, bleu, chrf, exact_match
 
-STEPS, LOOK_EVERY = 1000, 200
+STEPS, LOOK_EVERY = 600, 100
 MOST_WORDS = 8  # of a sentence read from a file
 TESTED, SHOWN, AT_ONCE = 300, 6, 50
 SEED = 9
@@ -78,9 +78,8 @@ def trained(form, learn_from, tokenizers, steps, minutes):
 
 
 def main(data=None, steps=STEPS, minutes=20.0):
-    pairs, form = (
-        (arithmetic_pairs(20_000, SEED, 2), ARITHMETIC) if data is None else (short(read_pairs(data)), SENTENCES)
-    )
+    form = ARITHMETIC if data is None else SENTENCES
+    pairs = arithmetic_pairs(20_000, SEED) if data is None else short(read_pairs(data))
     learn_from, held_out = split_pairs(pairs, 0.05)
     unseen = dict(list(by_source(held_out).items())[:: max(1, len(held_out) // TESTED)])
     print(f"{len(learn_from):,} pairs to learn from; {len(unseen)} sources that occur in none of them to test with")

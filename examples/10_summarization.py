@@ -48,7 +48,7 @@ def learn(model, batches, steps, rate):
 def show_denoising(tokenizer, tokens, of_sentinels):
     end = tokenizer.end_of_text
     for name, make, marks in (("T5", span_corruption, of_sentinels), ("BART", infilling, of_sentinels[0])):
-        batch = make(tokens, 1, 24, marks, end, end, SEED, 1)
+        batch = make(tokens, 1, 40, marks, end, end, SEED, 1)
         print(f"\n{name}: {tokenizer.decode(batch.source[0])!r}\n   → {tokenizer.decode(batch.targets[0])!r}")
 
 

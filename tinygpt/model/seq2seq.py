@@ -24,8 +24,8 @@ class Seq2SeqConfig(TransformerConfig):
     """The hyper-parameters of an encoder–decoder, whose decoder has n_layer blocks and vocab_size tokens.
 
     n_encoder_layer: blocks of the encoder (None: n_layer). source_vocab_size: tokens of a source that has a vocabulary
-    and a table of its own (None: both sides share one). embedding_norm: normalize what enters either stack. init_std: of
-    initial weights; narrow models find out sooner where to look in the source with more, such as 1/√C.
+    and a table of its own (None: both sides share one). embedding_norm: normalize what enters either stack. init_std:
+    of initial weights; narrow models find out sooner where to look in the source with more, such as 1/√C.
 
     T5 is pre_norm, norm="rms", norm_eps=1e-6, bias=False, activation="relu", positions="t5"; it neither divides the
     scores by √D nor leaves what its output layer reads as it is, so whoever copies its weights multiplies the queries'
