@@ -1,7 +1,7 @@
 """An encoder–decoder translates: arithmetic in words to figures, or English to French.
 
-Beside it lie tinygpt/model/seq2seq.py (the model), tinygpt/text/pair_batches.py (teacher forcing), tinygpt/train/losses.py
-and tinygpt/generate/translate.py (greedy and beam search).
+Beside it lie tinygpt/model/seq2seq.py (the model), tinygpt/text/pair_batches.py (teacher forcing),
+tinygpt/train/losses.py and tinygpt/generate/translate.py (greedy and beam search).
 
 About a minute on two cores. With pairs of your own, a source, a tab and a target a line, such as Tatoeba's:
 
@@ -23,11 +23,11 @@ from tinygpt.text.tokenizer import Tokenizer
 from tinygpt.train import AdamW, seq2seq_loss, train, warmup_cosine
 from tinygpt.train.metrics import WordForWord, bleu, chrf, exact_match
 
-STEPS, LOOK_EVERY = 1000, 200
+STEPS, LOOK_EVERY = 600, 100
 MOST_WORDS = 8  # of a sentence read from a file
 TESTED, SHOWN, AT_ONCE = 300, 6, 50
 SEED = 9
-ARITHMETIC = {"n_embd": 64, "n_layer": 2, "vocabularies": (340, 257), "max_pairs": 64, "rate": 5e-3, "smoothing": 0.0}
+ARITHMETIC = {"n_embd": 64, "n_layer": 2, "vocabularies": (340, 257), "max_pairs": 64, "rate": 2e-3, "smoothing": 0.0}
 SENTENCES = {"n_embd": 192, "n_layer": 3, "vocabularies": (4000, 4000), "max_pairs": 64, "rate": 1e-3, "smoothing": 0.1}
 
 
@@ -60,10 +60,9 @@ def trained(form, learn_from, tokenizers, steps, minutes):
     """A model that has learned for so many steps, or minutes."""
     pairs, end = encode_pairs(learn_from, *tokenizers), tokenizers[1].end_of_text
     batches = PairBatches(pairs, end, end, SEED, form["max_pairs"])
-    config = Seq2SeqConfig(
-        tokenizers[1].vocab_size, 64, form["n_layer"], 4, form["n_embd"], source_vocab_size=tokenizers[0].vocab_size
-    )
-    model = Seq2Seq(config, Key(SEED))
+    sizes = {"n_layer": form["n_layer"], "n_embd": form["n_embd"], "init_std": form["n_embd"] ** -0.5}
+    source_size, size = (tokenizer.vocab_size for tokenizer in tokenizers)
+    model = Seq2Seq(Seq2SeqConfig(size, 64, source_vocab_size=source_size, **sizes), Key(SEED))
     print(f"{model.n_params:,} parameters; {len(batches)} batches of {form['max_pairs']} pairs of like lengths")
     optimizer = AdamW(model.parameters(), beta2=0.98)
     loss = partial(seq2seq_loss, label_smoothing=form["smoothing"])
@@ -79,9 +78,8 @@ def trained(form, learn_from, tokenizers, steps, minutes):
 
 
 def main(data=None, steps=STEPS, minutes=20.0):
-    pairs, form = (
-        (arithmetic_pairs(20_000, SEED, 2), ARITHMETIC) if data is None else (short(read_pairs(data)), SENTENCES)
-    )
+    form = ARITHMETIC if data is None else SENTENCES
+    pairs = arithmetic_pairs(20_000, SEED) if data is None else short(read_pairs(data))
     learn_from, held_out = split_pairs(pairs, 0.05)
     unseen = dict(list(by_source(held_out).items())[:: max(1, len(held_out) // TESTED)])
     print(f"{len(learn_from):,} pairs to learn from; {len(unseen)} sources that occur in none of them to test with")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import runpy
@@ -172,3 +173,48 @@ def test_positions_begin(capsys):
     rows = dict(re.findall(r"^(learned|sinusoidal|rotary|alibi|t5) +(.+)$", text, re.MULTILINE))
     assert "its table ends at 32" in rows["learned"] and len(numbers(rows["learned"])) == 1
     assert all(len(numbers(row)) == 2 for name, row in rows.items() if name != "learned") and len(rows) == 5
+
+
+def translations(text: str) -> dict[str, float]:
+    """Name → exact matches in per cent, of the table in 09."""
+    return {name: float(exact) for name, exact in re.findall(rf"^(\w.+?) +exact +({NUMBER}) %", text, re.MULTILINE)}
+
+
+def test_translation_begins(capsys):
+    score = translations(run_shortly("09_translation.py", capsys, steps=2))
+    assert score.keys() == {"word for word", "greedy", "beam of 4"} and max(score.values()) < 5
+
+
+def test_translation_of_a_file(capsys, tmp_path):
+    pairs = tmp_path / "pairs.tsv"
+    pairs.write_text("".join(f"number {i} .\tle nombre {i} .\tby somebody\n" for i in range(200)), encoding="utf-8")
+    runpy.run_path(str(EXAMPLES / "09_translation.py"))["main"](pairs, steps=1)
+    assert "word for word" in translations(capsys.readouterr().out)
+
+
+@pytest.mark.slow
+def test_translation_is_right():
+    score = translations(run("09_translation.py", timeout=SLOW))
+    assert score["greedy"] > 95 and score["beam of 4"] > 95 and score["word for word"] < 5
+
+
+def losses_of_summaries(text: str) -> tuple[float, float]:
+    """Nats a token without denoising, and with."""
+    found = {name: float(loss) for name, loss in re.findall(rf"^(\w[\w, ]+?)  +({NUMBER})", text, re.MULTILINE)}
+    return found["summaries alone"], found["denoising, then summaries"]
+
+
+@pytest.mark.slow
+def test_summarization_is_better_after_denoising():
+    alone, after = losses_of_summaries(run("10_summarization.py", timeout=SLOW))
+    assert after < alone
+
+
+def test_summarization_of_a_file(capsys, tmp_path):
+    pairs = tmp_path / "pairs.jsonl"
+    lines = [{"source": [f"It is {i} o'clock.", "So it is late."], "target": [f"{i}.", "Late."]} for i in range(99)]
+    pairs.write_text("\n".join(map(json.dumps, lines)), encoding="utf-8")
+    runpy.run_path(str(EXAMPLES / "10_summarization.py"))["main"](pairs, steps=1)
+    text = capsys.readouterr().out
+    assert len(losses_of_summaries(text)) == 2
+    assert re.search(r"^T5: '.*<extra_id_0>", text, re.MULTILINE)

@@ -112,6 +112,15 @@ def test_tables_are_shared_or_apart():
     assert small(n_encoder_layer=1).n_params < small().n_params
 
 
+def test_initial_weights_are_as_large_as_asked():
+    plain, wide = small().state_dict(), small(init_std=0.1).state_dict()
+    for name, array in plain.items():
+        np.testing.assert_allclose(wide[name], array * (5 if array.ndim == 2 else 1), rtol=1e-5)
+    for wrong in (0, float("nan"), "0.1", float("inf")):
+        with pytest.raises(BadInput, match="init_std must be a number above 0"):
+            small(init_std=wrong)
+
+
 def test_a_table_used_three_times_adds_its_gradients():
     """As source table, target table and output layer: the sum of what three tables of the same numbers get."""
     tied, apart = small(), small(source_vocab_size=11, tied=False)

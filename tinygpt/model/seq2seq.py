@@ -5,6 +5,7 @@ B batch, S time of the source, T time of the target, C channels, V vocabulary of
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -13,7 +14,7 @@ from autograd import Key, Tensor, array_module, dropout, linear
 from ..errors import BadInput
 from .block import Block
 from .config import TransformerConfig
-from .layers import Embedding, LayerNorm, Linear, RMSNorm, make_norm
+from .layers import STD, Embedding, LayerNorm, Linear, RMSNorm, make_norm
 from .module import Module
 from .positions import Positions, make_positions
 
@@ -23,7 +24,8 @@ class Seq2SeqConfig(TransformerConfig):
     """The hyper-parameters of an encoder–decoder, whose decoder has n_layer blocks and vocab_size tokens.
 
     n_encoder_layer: blocks of the encoder (None: n_layer). source_vocab_size: tokens of a source that has a vocabulary
-    and a table of its own (None: both sides share one). embedding_norm: normalize what enters either stack.
+    and a table of its own (None: both sides share one). embedding_norm: normalize what enters either stack. init_std:
+    of initial weights; narrow models find out sooner where to look in the source with more, such as 1/√C.
 
     T5 is pre_norm, norm="rms", norm_eps=1e-6, bias=False, activation="relu", positions="t5"; it neither divides the
     scores by √D nor leaves what its output layer reads as it is, so whoever copies its weights multiplies the queries'
@@ -34,6 +36,12 @@ class Seq2SeqConfig(TransformerConfig):
     n_encoder_layer: int | None = None
     source_vocab_size: int | None = None
     embedding_norm: bool = False
+    init_std: float = STD
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not isinstance(self.init_std, int | float) or not 0 < self.init_std < math.inf:
+            raise BadInput(f"init_std must be a number above 0, not {self.init_std!r}")
 
 
 class Stack(Module):
@@ -96,6 +104,8 @@ class Seq2Seq(Module):
         self.encoder = Stack(of_encoder, key.fold("encoder"), False, c.embedding_norm)
         self.decoder = Stack(c, key.fold("decoder"), True, c.embedding_norm)
         self.lm_head = None if c.tied else Linear(c.n_embd, c.vocab_size, key.fold("lm_head"), bias=False)
+        for matrix in filter(lambda p: p.decays, self.parameters()):
+            matrix.data *= c.init_std / STD
 
     def __call__(self, source: Any, inputs: Any, source_mask: Any = None, key: Key | None = None) -> Tensor:
         """Logits (B, T, V): at t, of the target's next token after inputs[:, :t + 1], given the source (B, S).
