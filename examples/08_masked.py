@@ -31,16 +31,17 @@ FORM = {"n_layer": 2, "n_head": 2, "n_embd": 64, "positions": "rotary"}
 TEXTS = [
     "Return a string contain[MASK] the name of the file.",
     "If the argument [MASK] not given, the default is used.",
-    "Raises ValueError if [MASK] value is not[MASK] integer.",
+    "Raises ValueError if [MASK] value is not [MASK] integer.",
 ]
 
 
-def show_hidden(tokenizer, batch, n=24):
-    """What the model is given, and what it is asked: the first tokens of the first row."""
-    inputs, targets = batch.inputs[0, :n].tolist(), batch.targets[0, :n].tolist()
-    for given, wanted in zip(inputs, targets):
-        asked = "" if wanted == IGNORE else f"   asked: {tokenizer.decode([wanted])!r}"
-        print(f"  {tokenizer.decode([given])!r}{asked}")
+def shown(tokenizer, batch):
+    """The first row as the model is given it: ⟨? → x⟩ is a hidden token, ⟨y → x⟩ one that was replaced or left."""
+    signs = []
+    for given, wanted in zip(batch.inputs[0].tolist(), batch.targets[0].tolist()):
+        sign = "?" if given == tokenizer.special_tokens[MASK] else tokenizer.decode([given])
+        signs.append(sign if wanted == IGNORE else f"⟨{sign} → {tokenizer.decode([wanted])}⟩")
+    return "".join(signs)
 
 
 def main(steps=STEPS, data=None):
@@ -54,8 +55,8 @@ def main(steps=STEPS, data=None):
     def batches(index):
         return random_masked_windows(tokens, masking, BATCH_SIZE, BLOCK_SIZE, SEED, index)
 
-    print("Of 100 tokens 15 are asked for; 12 of these are hidden, and a few are another token or themselves:")
-    show_hidden(tokenizer, batches(0))
+    print("Of 100 tokens 15 are asked for; 12 of these are hidden, the others replaced or left as they are:")
+    print(f"  {shown(tokenizer, batches(0))!r}")
 
     model = Bert(BertConfig(tokenizer.vocab_size, BLOCK_SIZE, **FORM), Key(SEED))
     optimizer = AdamW(model.parameters(), beta2=0.98)

@@ -157,8 +157,8 @@ def test_generation():
 
 
 def check_masked(text: str) -> dict[str, float]:
-    asked = re.findall(r"^  (.+)   asked: (.+)$", text, re.MULTILINE)
-    assert asked and "'<|mask|>'" in {given for given, _ in asked}
+    asked = re.findall(r"⟨(.+?) → (.+?)⟩", text)
+    assert "?" in {given for given, _ in asked} and "?" not in {wanted for _, wanted in asked}
     filled = numbers(text.partition("It fills:")[2])
     assert len(filled) == 4 * 4 and all(0 <= p <= 1 for p in filled)
     rows = re.findall(rf"^(\w[\w ]*?) +({NUMBER})$", text.partition("guessed rightly")[2], re.MULTILINE)

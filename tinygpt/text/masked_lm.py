@@ -63,7 +63,7 @@ class WordEdges(NamedTuple):
         return np.concatenate([np.ones_like(ids[..., :1], dtype=bool), ~joined], axis=-1)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Masking:
     """How a vocabulary's tokens are hidden.
 
@@ -172,6 +172,19 @@ def meeting_masked_windows(
         part = tokens[start : start + size]
         rows = [part[i : i + block_size] for i in range(0, len(part), block_size)]
         yield masked_documents(rows, masking, seed, index)
+
+
+def random_masked_documents(
+    documents: Sequence[Sequence[int]], masking: Masking, batch_size: int, block_size: int, seed: int, index: int
+) -> MaskedBatch:
+    """B documents drawn for (seed, index), each cut to its first T tokens, padded to the longest of them.
+
+    Raises BadInput where there is no document.
+    """
+    if not len(documents):
+        raise BadInput("there is no document to draw from: give some text")
+    chosen = drawing(seed, index).integers(len(documents), size=batch_size)
+    return masked_documents([documents[i][:block_size] for i in chosen], masking, seed, index)
 
 
 def masked_documents(documents: Sequence[Sequence[int]], masking: Masking, seed: int, index: int) -> MaskedBatch:
