@@ -29,7 +29,8 @@ RANDOM = np.random.default_rng(8)
 
 
 def small(**changes):
-    model = Bert(BertConfig(**{"vocab_size": V, "block_size": T, "n_layer": 2, "n_head": 2, "n_embd": 8, **changes}), Key(1))
+    form = {"vocab_size": V, "block_size": T, "n_layer": 2, "n_head": 2, "n_embd": 8}
+    model = Bert(BertConfig(**{**form, **changes}), Key(1))
     for p in model.parameters():  # away from the symmetric start
         p.data[...] += 0.3 * RANDOM.standard_normal(p.shape)
     return model
@@ -73,7 +74,7 @@ class TestSeeing:
             assert (np.abs(everything(model, changed)[0] - before).max(axis=-1) > 1e-6).all()
 
     def test_padding_changes_nothing(self, positions):
-        """Neither that it is there, nor what ids and segments stand in it; the longest row shows what rows are alone."""
+        """Neither that it is there, nor what ids and segments stand in it."""
         model, lengths = small(positions=positions), (5, 7, 3)
         mask = np.arange(7) < np.array(lengths)[:, None]
         ids, segments = some_ids(3, 7), RANDOM.integers(2, size=(3, 7))
@@ -141,7 +142,8 @@ def test_other_forms_train_too(changes):
 
 
 class TestLosses:
-    batch = MaskedBatch(some_ids(), np.where(RANDOM.random((3, T)) < 0.4, some_ids(), IGNORE), elsewhere=np.array([0, 1, 0]))
+    targets = np.where(RANDOM.random((3, T)) < 0.4, some_ids(), IGNORE)
+    batch = MaskedBatch(some_ids(), targets, elsewhere=np.array([0, 1, 0]))
 
     def test_only_chosen_places_count(self):
         model = small()
@@ -202,7 +204,8 @@ class TestFilling:
         for row, place in enumerate(places):
             inputs[row, place], targets[row, place] = tokenizer.special_tokens[tokenizer.mask_token], ids[0, place]
         model = small(vocab_size=tokenizer.vocab_size, block_size=ids.shape[1], n_layer=1)
-        for _ in train(model, masked_lm_loss, lambda i: MaskedBatch(inputs, targets), AdamW(model.parameters()), 60, 2e-2):
+        batch = MaskedBatch(inputs, targets)
+        for _ in train(model, masked_lm_loss, lambda i: batch, AdamW(model.parameters()), 60, 2e-2):
             pass
         return model
 

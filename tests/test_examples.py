@@ -218,3 +218,24 @@ def test_summarization_of_a_file(capsys, tmp_path):
     text = capsys.readouterr().out
     assert len(losses_of_summaries(text)) == 2
     assert re.search(r"^T5: '.*<extra_id_0>", text, re.MULTILINE)
+
+
+def check_masked(text: str) -> dict[str, float]:
+    asked = re.findall(r"⟨(.+?) → (.+?)⟩", text)
+    assert "?" in {given for given, _ in asked} and "?" not in {wanted for _, wanted in asked}
+    filled = numbers(text.partition("It fills:")[2])
+    assert len(filled) == 4 * 4 and all(0 <= p <= 1 for p in filled)
+    rows = re.findall(rf"^(\w[\w ]*?) +({NUMBER})$", text.partition("guessed rightly")[2], re.MULTILINE)
+    return {name: float(accuracy) for name, accuracy in rows}
+
+
+def test_masked_begins(capsys):
+    accuracy = check_masked(run_shortly("08_masked.py", capsys, steps=3))
+    most_frequent, after, before, encoder = accuracy.values()
+    assert 0 <= encoder < most_frequent + 0.02 and most_frequent < min(after, before)
+
+
+@pytest.mark.slow
+def test_masked_beats_both_neighbours():
+    *baselines, encoder = check_masked(run("08_masked.py", timeout=SLOW)).values()
+    assert encoder > 1.5 * max(baselines)

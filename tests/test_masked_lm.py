@@ -16,6 +16,7 @@ from tinygpt.text.masked_lm import (
     masked_documents,
     meeting_masked_windows,
     padded,
+    random_masked_documents,
     random_masked_windows,
     word_edges,
 )
@@ -34,8 +35,9 @@ def some_ids(shape, vocab=V, seed=0):
     return np.random.default_rng(seed).integers(vocab, size=shape)
 
 
-def within_four_deviations(count, n, p):
-    return abs(count - n * p) <= 4 * math.sqrt(n * p * (1 - p))
+def within_deviations(count, n, p, most=4):
+    """Whether a count of n draws lies within `most` standard deviations of what a probability p lets expect."""
+    return abs(count - n * p) <= most * math.sqrt(n * p * (1 - p))
 
 
 class TestMasking:
@@ -45,18 +47,18 @@ class TestMasking:
     ordinary = ~np.isin(ids, SPECIAL)
 
     def test_fifteen_in_a_hundred_are_chosen(self):
-        assert within_four_deviations(self.chosen.sum(), self.ordinary.sum(), 0.15)
+        assert within_deviations(self.chosen.sum(), self.ordinary.sum(), 0.15)
 
     def test_of_these_eighty_are_hidden_ten_replaced_and_ten_stay(self):
         n = self.chosen.sum()
         hidden, same = self.chosen & (self.inputs == PLAIN.mask_id), self.chosen & (self.inputs == self.ids)
         other = self.chosen & ~hidden & ~same
-        assert within_four_deviations(hidden.sum(), n, 0.8)
-        assert within_four_deviations(same.sum(), n, 0.1 + 0.1 / 47)  # the random token may be the very one
-        assert within_four_deviations(other.sum(), n, 0.1 * 46 / 47)
+        assert within_deviations(hidden.sum(), n, 0.8)
+        assert within_deviations(same.sum(), n, 0.1 + 0.1 / 47)  # the random token may be the very one
+        assert within_deviations(other.sum(), n, 0.1 * 46 / 47)
         replaced = np.bincount(self.inputs[other], minlength=V)
         assert not replaced[list(SPECIAL)].any()
-        assert all(within_four_deviations(each, other.sum(), 1 / 47) for each in replaced[:47])
+        assert all(within_deviations(each, other.sum(), 1 / 47) for each in replaced[:47])
 
     def test_targets_are_the_tokens_and_nothing_else_changes(self):
         np.testing.assert_array_equal(self.targets[self.chosen], self.ids[self.chosen])
@@ -68,7 +70,7 @@ class TestMasking:
 
     def test_every_place_is_as_likely(self):
         per_column, n = self.chosen.sum(axis=0), self.ordinary.sum(axis=0)
-        assert all(within_four_deviations(*pair, 0.15) or abs(pair[0] - 0.15 * pair[1]) < 40 for pair in zip(per_column, n))
+        assert all(within_deviations(*pair, 0.15, most=5) for pair in zip(per_column, n))
 
     def test_padding_is_never_chosen(self):
         real = np.arange(500) < np.arange(400)[:, None]
@@ -128,7 +130,7 @@ class TestWords:
         masking = Masking.of(BYTES, whole_words=True)
         ids = np.tile(np.array(BYTES.encode("the naïve reader reads, therefore")), (600, 3))
         chosen, starts = mask_tokens(ids, masking, 0, 0)[1] != IGNORE, masking.words.starts(ids)
-        assert within_four_deviations(chosen[starts].sum(), starts.sum(), 0.15)
+        assert within_deviations(chosen[starts].sum(), starts.sum(), 0.15)
 
 
 class TestBatches:
@@ -159,6 +161,15 @@ class TestBatches:
         assert batch.targets.tolist() == [[1, 2, 3], [4, IGNORE, IGNORE], [IGNORE] * 3, [5, 6, IGNORE]]
         assert masked_documents([[1, 2], [3, 4]], PLAIN, 0, 0).mask is None
         assert padded([], 0)[0].shape == (0, 0)
+
+    def test_documents_are_drawn_and_cut(self):
+        documents = [[i] * (i + 1) for i in range(30)]
+        batch = random_masked_documents(documents, PLAIN, 200, 9, seed=0, index=1)
+        whole = np.where(batch.targets == IGNORE, batch.inputs, batch.targets)
+        assert batch.inputs.shape == (200, 9)
+        assert batch.mask.sum(axis=1).tolist() == [min(n, 9) for n in (whole[:, 0] + 1).tolist()]
+        assert set(whole[:, 0].tolist()) == set(range(30))  # each is left out of 200 draws once in 900 batches
+        assert not np.array_equal(whole, random_masked_documents(documents, PLAIN, 200, 9, 0, 2).inputs)
 
 
 class TestTokenizers:
@@ -191,7 +202,7 @@ class TestPairs:
 
     def test_half_follow_and_half_come_from_elsewhere(self):
         batch = self.batch()
-        assert within_four_deviations(batch.elsewhere.sum(), 400, 0.5)
+        assert within_deviations(batch.elsewhere.sum(), 400, 0.5)
         seen = set()
         for row, elsewhere in zip(self.whole(batch), batch.elsewhere):
             cls, d, _, i, sep, e, _, j, end = row.tolist()
@@ -214,7 +225,8 @@ class TestPairs:
         assert (self.whole(batch)[:, [0, 3, 6]] == [2, 3, 3]).all()
         for first, second, room in (([1] * 9, [2] * 3, 7), ([1] * 3, [2] * 9, 7), ([1], [2], 7), ([1] * 9, [2] * 9, 2)):
             a, b = shortened(first, second, room)
-            assert len(a) + len(b) == min(room, len(first) + len(second)) and a == first[: len(a)] and b == second[: len(b)]
+            assert len(a) + len(b) == min(room, len(first) + len(second))
+            assert a == first[: len(a)] and b == second[: len(b)]
 
     def test_shorter_pairs_are_padded(self):
         documents = [[[5], [6, 7, 8]], [[9], [10], [11]]]
@@ -238,6 +250,7 @@ class TestPairs:
         (lambda: mask_tokens(np.full((1, 2), V), PLAIN, 0, 0), "outside 0 … 49"),
         (lambda: mask_tokens(np.full((1, 2), -1), PLAIN, 0, 0), "outside 0 … 49"),
         (lambda: random_masked_windows(np.arange(8), PLAIN, 1, 8, 0, 0), "8 tokens"),
+        (lambda: random_masked_documents([], PLAIN, 1, 8, 0, 0), "no document"),
         (lambda: next_sentence_batch([[[5], [6]]], BERT, PLAIN, 1, 9, 0, 0), "two documents or more"),
         (lambda: next_sentence_batch([[[5]], [[6]]], BERT, PLAIN, 1, 9, 0, 0), "a sentence that follows another"),
         (lambda: next_sentence_batch([[[5], [6]], [[7]]], BERT, PLAIN, 1, 4, 0, 0), "no room for two sentences"),

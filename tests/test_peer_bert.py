@@ -6,8 +6,12 @@ from test_bert import GOLDEN, made
 
 pytestmark = pytest.mark.peer
 
-pytest.importorskip("torch", reason="the peer is PyTorch: pip install 'tinygpt[peers]'")
-pytest.importorskip("transformers", reason="the peer is transformers: pip install transformers")
+
+@pytest.fixture(autouse=True)
+def peer():
+    for name in ("torch", "transformers"):
+        pytest.importorskip(name, reason=f"the peer is {name}: pip install 'tinygpt[peers]'")
+
 
 CONFIGS = [
     made.CONFIG,

@@ -1,6 +1,6 @@
 """Makes bert.npz: outputs and gradients of transformers' BertForPreTraining, for tests/test_bert.py.
 
-    python tests/golden/make_bert.py        (needs PyTorch and transformers)
+    python tests/golden/make_bert.py        (needs PyTorch and transformers: pip install 'tinygpt[peers]')
 
 Weights, ids, segments and padding are random and stored beside the results, so that the test needs neither library.
 What is differentiated is a random combination of all outputs at real tokens.
@@ -121,7 +121,12 @@ def random_question(seed: int, config: dict[str, int]) -> tuple[dict[str, np.nda
     shapes = {name: tuple(p.shape) for name, p in their_model(config, "float64").named_parameters()}
     theirs = {name: 0.4 * draw.standard_normal(shape) + ("LayerNorm.weight" in name) for name, shape in shapes.items()}
     mask = np.arange(T) < np.array(LENGTHS)[:, None]
-    sizes = {"hidden": (T, config["n_embd"]), "mlm": (T, config["vocab_size"]), "pooled": (config["n_embd"],), "nsp": (2,)}
+    sizes = {
+        "hidden": (T, config["n_embd"]),
+        "mlm": (T, config["vocab_size"]),
+        "pooled": (config["n_embd"],),
+        "nsp": (2,),
+    }
     question = {
         "ids": draw.integers(config["vocab_size"], size=mask.shape),
         "segments": draw.integers(2, size=mask.shape),

@@ -15,6 +15,7 @@ from tinygpt.text.batches import checked_row
 from tinygpt.text.masked_lm import MaskedBatch
 
 Guess = Callable[[MaskedBatch], np.ndarray]
+"""What somebody takes each token of a batch for: (B, T) ids."""
 
 
 def most_frequent(tokens: np.ndarray) -> Guess:

@@ -17,7 +17,7 @@ import numpy as np
 
 from tinygpt.errors import BadInput
 from tinygpt.text.batches import IGNORE, checked_row, drawing, random_windows
-from tinygpt.text.tokenizer import MASK, PAD, BaseTokenizer, WordPiece
+from tinygpt.text.tokenizer import MASK, BaseTokenizer, WordPiece
 from tinygpt.text.tokenizer.wordpiece import CONTINUES
 
 CHOSEN = 0.15
@@ -26,9 +26,6 @@ CHOSEN = 0.15
 MASKED, REPLACED = 0.8, 0.1
 """Of those, how many are hidden, and how many become any token. The others stay: at use no token is hidden, and the
 state of a token that is there must say what it is, too."""
-
-PADDING_NAMES = (PAD, "[PAD]", "<pad>")
-"""What ours, BERT's and RoBERTa's vocabularies call the token that fills a row."""
 
 MASKING, PAIRING = 1, 2  # purposes of random numbers; 0 draws the windows
 
@@ -63,7 +60,7 @@ class WordEdges(NamedTuple):
         return np.concatenate([np.ones_like(ids[..., :1], dtype=bool), ~joined], axis=-1)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Masking:
     """How a vocabulary's tokens are hidden.
 
@@ -86,13 +83,10 @@ class Masking:
         """
         if not 0 < share <= 1:
             raise BadInput(f"the share of tokens to hide must be above 0 and at most 1, not {share}")
-        special = tokenizer.special_tokens
-        padding = next((special[name] for name in PADDING_NAMES if name in special), None)
         mask = mask_id(tokenizer)
-        return cls(
-            mask, mask if padding is None else padding, tokenizer.vocab_size, tokenizer.ordinary_ids,
-            word_edges(tokenizer) if whole_words else None, share,
-        )  # fmt: skip
+        pad = tokenizer.special_tokens.get(tokenizer.pad_token, mask)  # without a token of its own any serves
+        words = word_edges(tokenizer) if whole_words else None
+        return cls(mask, pad, tokenizer.vocab_size, tokenizer.ordinary_ids, words, share)
 
 
 def mask_id(tokenizer: BaseTokenizer) -> int:
@@ -172,6 +166,19 @@ def meeting_masked_windows(
         part = tokens[start : start + size]
         rows = [part[i : i + block_size] for i in range(0, len(part), block_size)]
         yield masked_documents(rows, masking, seed, index)
+
+
+def random_masked_documents(
+    documents: Sequence[Sequence[int]], masking: Masking, batch_size: int, block_size: int, seed: int, index: int
+) -> MaskedBatch:
+    """B documents drawn for (seed, index), each cut to its first T tokens, padded to the longest of them.
+
+    Raises BadInput where there is no document.
+    """
+    if not len(documents):
+        raise BadInput("there is no document to draw from: give some text")
+    chosen = drawing(seed, index).integers(len(documents), size=batch_size)
+    return masked_documents([documents[i][:block_size] for i in chosen], masking, seed, index)
 
 
 def masked_documents(documents: Sequence[Sequence[int]], masking: Masking, seed: int, index: int) -> MaskedBatch:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
 from autograd import Array, no_grad
 
 from ..text.batches import IGNORE, bits_per_byte
+from ..text.masked_baselines import Guess
 from ..text.masked_lm import MaskedBatch
 from .losses import Loss
 
@@ -54,10 +55,6 @@ def evaluate(model: Any, loss: Loss, batches: Iterable[Any], n_bytes: int = 0) -
     if tokens == 0:
         raise ValueError("there is nothing to evaluate: no target counts towards the loss")
     return Evaluation(nats, tokens, n_bytes)
-
-
-Guess = Callable[[MaskedBatch], Array]
-"""What somebody takes each token of a batch for: (B, T) ids."""
 
 
 def guesses_of(model: Any) -> Guess:

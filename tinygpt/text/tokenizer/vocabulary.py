@@ -22,6 +22,9 @@ END_OF_TEXT = "<|endoftext|>"
 PAD = "<|pad|>"
 """Fills a row of a batch; no loss counts it."""
 
+PAD_NAMES = (PAD, "[PAD]", "<pad>")
+"""What ours, BERT's and RoBERTa's vocabularies call it."""
+
 MASK = "<|mask|>"
 """Hides a token that a model is to guess. A vocabulary of bytes gets it as one more special token, beside PAD."""
 
@@ -75,6 +78,11 @@ class Vocabulary(ABC):
     def end_of_text(self) -> int | None:
         """The id of <|endoftext|>, or None where the vocabulary has none."""
         return self.special_tokens.get(END_OF_TEXT)
+
+    @property
+    def pad_token(self) -> str | None:
+        """The name of the special token that fills a row, or None where the vocabulary has none."""
+        return next((name for name in PAD_NAMES if name in self.special_tokens), None)
 
     @property
     def mask_token(self) -> str | None:
