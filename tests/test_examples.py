@@ -138,11 +138,13 @@ def check_generation(text: str) -> None:
     everything = left["as the model has it"]
     assert left["top-k 5"] == 5
     assert left["temperature 0.5"] == left["temperature 2"] == everything
-    assert 0 < left["top-p 0.7"] < everything
+    assert 0 < left["top-p 0.7"] < everything and 0 < left["min-p 0.1"] < everything
+    assert left["at least 20 more tokens"] == everything - 1
+    assert left["no two tokens in a row twice"] < everything
     bars = {name: rows_after(f"{name}: {n} tokens left", text) for name, n in left.items()}
     likeliest = {name: rows[0][-1] for name, rows in bars.items()}
     assert likeliest["temperature 0.5"] > likeliest["as the model has it"] > likeliest["temperature 2"]
-    assert likeliest["top-k 5"] > likeliest["as the model has it"]
+    assert min(likeliest["top-k 5"], likeliest["min-p 0.1"]) > likeliest["as the model has it"]
     came, expected = numbers(text.partition("draws under")[2].partition("\n")[0])
     assert came == pytest.approx(expected, abs=0.02)  # four standard deviations of 10,000 draws
     assert "same text: True" in text and "another text: True" in text

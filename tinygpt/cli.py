@@ -49,7 +49,7 @@ class _AnyOrderParser(_Parser):
     _inside = False
 
     def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
-        if self._inside:
+        if self._inside or self._subparsers is not None:  # a word that names a command or an action stands first
             return super().parse_known_args(args, namespace)
         self._inside = True
         try:
@@ -61,11 +61,12 @@ class _AnyOrderParser(_Parser):
 def parser() -> argparse.ArgumentParser:
     """Every command and option of `tinygpt`."""
     whole = _Parser(prog="tinygpt", description="A large language model from first principles, in pure NumPy.")
-    commands = whole.add_subparsers(title="commands", required=True, metavar="COMMAND")
+    commands = whole.add_subparsers(title="commands", required=True, metavar="COMMAND", parser_class=_AnyOrderParser)
     _add_train(commands)
     _add_generate(commands)
     _add_fill(commands)
     _add_translate(commands)
+    _add_score(commands)
     _add_eval(commands)
     _add_models(commands)
     _add_tokenizer(commands)
@@ -113,17 +114,45 @@ def _add_generate(commands: Any) -> None:
     p.add_argument("--temperature", type=float, default=0.8, help="below 1 plays safe, above 1 takes risks")
     p.add_argument("--top-k", type=int, help="draw from the k likeliest tokens only")
     p.add_argument("--top-p", type=float, default=1.0, help="draw from the likeliest tokens that make up p")
+    p.add_argument("--min-p", type=float, metavar="P", help="draw from tokens at least P times as likely as the best")
+    p.add_argument(
+        "--repetition-penalty", type=float, default=1.0, metavar="THETA",
+        help="above 1, tokens that are written already become less likely",
+    )  # fmt: skip
+    p.add_argument("--no-repeat-ngram", type=int, metavar="N", help="no N tokens in a row come twice")
+    p.add_argument("--ban", nargs="+", default=[], metavar="WORD", help="words that are not written")
+    p.add_argument("--min-new-tokens", type=int, default=0, metavar="N", help="the text does not end before N tokens")
+    p.add_argument("--stop", nargs="+", default=[], metavar="STRING", help="the text ends before any of these")
+    p.add_argument("--greedy", action="store_true", help="take the likeliest token in place of drawing one")
+    p.add_argument("--logprobs", action="store_true", help="list each new token with its log-probability afterwards")
     p.add_argument("--seed", type=int, default=1337, help="the same seed writes the same text")
     p.add_argument("--num-samples", type=int, default=1)
 
 
 def _generate(given: argparse.Namespace) -> None:
-    from .commands.generate import generate_command
+    from .commands.generate import GenerateOptions, generate_command
 
     generate_command(
-        given.run, given.prompt, given.max_new_tokens, given.temperature, given.top_k, given.top_p, given.seed,
-        given.num_samples,
-    )  # fmt: skip
+        given.run, GenerateOptions(**{each.name: getattr(given, each.name) for each in fields(GenerateOptions)})
+    )
+
+
+def _add_score(commands: Any) -> None:
+    p = commands.add_parser("score", help="how likely a trained model finds each token of a text")
+    p.set_defaults(run_command=_score)
+    p.add_argument("run", metavar="RUN", help="directory of a run")
+    p.add_argument("text", nargs="?", metavar="TEXT", help="(default, or -: standard input)")
+    p.add_argument("--data", metavar="FILE", help="a file of text")
+    p.add_argument("--encoding", default="utf-8")
+    p.add_argument("--stride", type=int, help="tokens from window to window (default: the context; less is slower)")
+    p.add_argument("--json", action="store_true", help="print JSON only")
+
+
+def _score(given: argparse.Namespace) -> None:
+    from .commands.score import score_command
+    from .commands.tokenizer import read_text
+
+    score_command(given.run, read_text(given.text, given.data, given.encoding), given.stride, given.json)
 
 
 def _add_fill(commands: Any) -> None:
