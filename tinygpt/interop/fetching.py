@@ -34,7 +34,7 @@ def fetch(name: str, out: str | os.PathLike[str] | None = None) -> Path:
     holds other things.
     """
     repository = SHORT_NAMES.get(name, name)
-    if not re.fullmatch(r"[\w.-]+/[\w.-]+", repository):
+    if not re.fullmatch(r"[\w-][\w.-]*/[\w-][\w.-]*", repository):
         raise BadInput(f"{name!r} is no model: give {', '.join(SHORT_NAMES)}, or OWNER/NAME as the hub has it")
     target = Path(out) if out is not None else Path("models", repository.partition("/")[2])
     if target.exists() and not (target.is_dir() and (_is_empty(target) or (target / NOTED).exists())):
