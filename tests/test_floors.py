@@ -26,7 +26,7 @@ FLOORS = [
     {"autograd.gradcheck", "autograd.draw"},
     {"autograd", "tinygpt.text"},
     {"tinygpt.model"},
-    {"tinygpt.train", "tinygpt.generate"},
+    {"tinygpt.train", "tinygpt.generate", "tinygpt.interop"},
     {"tinygpt.view"},
     {"tinygpt.commands"},
     {"tinygpt.cli"},

@@ -38,7 +38,7 @@ def test_commands_are_understood(command):
 
 
 def test_commands_are_shown():
-    assert {command[1] for command in commands()} == {"train", "generate", "score", "eval", "tokenizer"}
+    assert {command[1] for command in commands()} == {"train", "generate", "score", "eval", "tokenizer", "fetch"}
 
 
 def test_links_lead_somewhere():

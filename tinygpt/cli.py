@@ -70,6 +70,7 @@ def parser() -> argparse.ArgumentParser:
     _add_eval(commands)
     _add_models(commands)
     _add_tokenizer(commands)
+    _add_fetch(commands)
     return whole
 
 
@@ -108,7 +109,7 @@ def _train(given: argparse.Namespace) -> None:
 def _add_generate(commands: Any) -> None:
     p = commands.add_parser("generate", help="let a trained model go on with a text")
     p.set_defaults(run_command=_generate)
-    p.add_argument("run", metavar="RUN", help="directory of a run")
+    p.add_argument("run", metavar="DIR", help="directory of a run, or a GPT-2 of Hugging Face")
     p.add_argument("--prompt", default="", help="the text to go on with (default: begin a new one)")
     p.add_argument("--max-new-tokens", type=int, default=200)
     p.add_argument("--temperature", type=float, default=0.8, help="below 1 plays safe, above 1 takes risks")
@@ -193,7 +194,7 @@ def _translate(given: argparse.Namespace) -> None:
 def _add_eval(commands: Any) -> None:
     p = commands.add_parser("eval", help="score a text with a trained model")
     p.set_defaults(run_command=_eval)
-    p.add_argument("run", metavar="RUN", help="directory of a run")
+    p.add_argument("run", metavar="DIR", help="directory of a run, or a GPT-2 of Hugging Face")
     p.add_argument("--data", nargs="+", required=True, metavar="PATH", help="files or directories of text")
     p.add_argument("--encoding", default="utf-8")
     p.add_argument("--stride", type=int, help="tokens from window to window (default: the context; less is slower)")
@@ -323,3 +324,16 @@ def _models(given: argparse.Namespace) -> None:
     from .commands.models import models_command
 
     models_command(given.name, given.json)
+
+
+def _add_fetch(commands: Any) -> None:
+    p = commands.add_parser("fetch", help="download a GPT-2 from Hugging Face")
+    p.set_defaults(run_command=_fetch)
+    p.add_argument("name", metavar="NAME", help="gpt2, gpt2-medium, gpt2-large, gpt2-xl, or OWNER/NAME")
+    p.add_argument("--out", metavar="DIR", help="where to (default: models/ and the name)")
+
+
+def _fetch(given: argparse.Namespace) -> None:
+    from .commands.fetch import fetch_command
+
+    fetch_command(given.name, given.out)

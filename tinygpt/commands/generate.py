@@ -20,7 +20,7 @@ from ..generate import (
     top_p,
 )  # fmt: skip
 from ..text.tokenizer import BaseTokenizer
-from .opening import open_model
+from .opening import known_tokens, open_model
 from .options import LARGEST_SEED
 from .score import print_tokens
 from .writing import prompt_ids, write_sample
@@ -69,7 +69,7 @@ def generate_command(run: str, options: GenerateOptions) -> None:
     model, tokenizer = open_model(run, "gpt")
     if options.top_k is not None and options.top_k > model.config.vocab_size:
         raise BadInput(f"--top-k {options.top_k} is more than the {model.config.vocab_size} tokens of the vocabulary")
-    rule = chain(_rules_that_forbid(options, tokenizer), choose)
+    rule = chain(*known_tokens(model, tokenizer), _rules_that_forbid(options, tokenizer), choose)
     for number in range(options.num_samples):
         if options.num_samples > 1:
             print(f"{chr(10) if number else ''}sample {number + 1}")

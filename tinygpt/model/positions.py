@@ -70,7 +70,9 @@ class LearnedPositions(Positions):
 class SinusoidalPositions(Positions):
     """Waves of many lengths, from 2π to 10000 · 2π positions, the same for every model and without end.
 
-    Formula: pos[t, 2i] = sin(t / 10000^(2i/C)), pos[t, 2i+1] = cos(t / 10000^(2i/C))
+    Token vectors, which begin small, are scaled up so that waves of height 1 do not drown them (section 3.4 there).
+
+    Formula: x_t = √C · table[token_t] + pos[t], pos[t, 2i] = sin(t / 10000^(2i/C)), pos[t, 2i+1] = cos of the same
     Paper: Vaswani et al. 2017, "Attention is all you need", section 3.5
     Example: examples/07_positions.py
     Test: tests/test_positions.py
@@ -83,7 +85,7 @@ class SinusoidalPositions(Positions):
         xp = array_module(x.data)
         angles = _angles(xp, xp.arange(T) if at is None else at, (C + 1) // 2, C)
         waves = xp.stack([xp.sin(angles), xp.cos(angles)], axis=-1).reshape(*angles.shape[:-1], -1)[..., :C]
-        return x + waves.astype(x.dtype)
+        return x * math.sqrt(C) + waves.astype(x.dtype)
 
 
 class RotaryPositions(Positions):
