@@ -69,7 +69,7 @@ def report(name, texts, references, loss=None):
     print(line)
 
 
-def main(data=None, steps=STEPS):
+def main(data=None, steps=STEPS, tested=TESTED):
     learn_from, held_out = split_pairs(docstring_pairs() if data is None else read_pairs(data), 0.1)
     texts = [text for pair in learn_from for text in pair]
     tokenizer = Tokenizer.train(texts, VOCAB_SIZE, (END_OF_TEXT, *sentinels(N_SENTINELS)))
@@ -93,7 +93,7 @@ def main(data=None, steps=STEPS):
     for name, model in models.items():
         print(f"{steps} steps of {name}: loss {learn(model, batches, steps, 2e-3):.3f} on what is learned", flush=True)
 
-    references = dict(list(by_source(held_out).items())[:TESTED])
+    references = dict(list(by_source(held_out).items())[:tested])
     sources, expected = list(references), list(references.values())
     print("\nunseen texts                 nats a token   ROUGE-1   ROUGE-2   ROUGE-L")
     report("their lead sentence", list(map(lead_sentence, sources)), expected)
