@@ -1,10 +1,11 @@
-"""Denoising first, then summaries: what a model learns from text alone helps where examples are few.
+"""Denoising first, then summaries: does what a model learns from text alone help where examples are few?
 
 Beside it lie tinygpt/text/denoising.py (spans taken out, to be written again) and tinygpt/train/metrics.py (ROUGE).
 What a docstring of Python's standard library says at length is to become its first line; with --data, papers' abstracts
 become what their authors say in a sentence (SciTLDR's .jsonl, fields source and target).
 
-About a minute on two cores, and too little of both text and time for good summaries: compare the numbers.
+A minute or two on two cores: too little text and time for summaries that could be used. What is to be seen is the way,
+and numbers that can be compared; a first sentence is still the better summary. Larger --steps go on from there.
 """
 
 import argparse
