@@ -79,7 +79,7 @@ def trained(form, learn_from, tokenizers, steps, minutes):
 
 def main(data=None, steps=STEPS, minutes=20.0, tested=TESTED):
     form = ARITHMETIC if data is None else SENTENCES
-    pairs = arithmetic_pairs(20_000, SEED) if data is None else short(read_pairs(data))
+    pairs = arithmetic_pairs(20_000, SEED, most_operations=2) if data is None else short(read_pairs(data))
     learn_from, held_out = split_pairs(pairs, 0.05)
     unseen = dict(list(by_source(held_out).items())[:: max(1, len(held_out) // tested)])
     print(f"{len(learn_from):,} pairs to learn from; {len(unseen)} sources that occur in none of them to test with")
