@@ -23,7 +23,7 @@ from tinygpt.text.tokenizer import Tokenizer
 from tinygpt.train import AdamW, seq2seq_loss, train, warmup_cosine
 from tinygpt.train.metrics import WordForWord, bleu, chrf, exact_match
 
-STEPS, LOOK_EVERY = 600, 100
+STEPS, LOOK_EVERY = 1000, 200
 MOST_WORDS = 8  # of a sentence read from a file
 TESTED, SHOWN, AT_ONCE = 300, 6, 50
 SEED = 9
