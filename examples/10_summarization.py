@@ -1,10 +1,11 @@
-"""Denoising first, then summaries: what a model learns from text alone helps where examples are few.
+"""Denoising first, then summaries: does what a model learns from text alone help where examples are few?
 
 Beside it lie tinygpt/text/denoising.py (spans taken out, to be written again) and tinygpt/train/metrics.py (ROUGE).
 What a docstring of Python's standard library says at length is to become its first line; with --data, papers' abstracts
 become what their authors say in a sentence (SciTLDR's .jsonl, fields source and target).
 
-About a minute on two cores, and too little of both text and time for good summaries: compare the numbers.
+A minute or two on two cores: too little text and time for summaries that could be used. What is to be seen is the way,
+and numbers that can be compared; a first sentence is still the better summary. Larger --steps go on from there.
 """
 
 import argparse
@@ -69,7 +70,7 @@ def report(name, texts, references, loss=None):
     print(line)
 
 
-def main(data=None, steps=STEPS):
+def main(data=None, steps=STEPS, tested=TESTED):
     learn_from, held_out = split_pairs(docstring_pairs() if data is None else read_pairs(data), 0.1)
     texts = [text for pair in learn_from for text in pair]
     tokenizer = Tokenizer.train(texts, VOCAB_SIZE, (END_OF_TEXT, *sentinels(N_SENTINELS)))
@@ -93,7 +94,7 @@ def main(data=None, steps=STEPS):
     for name, model in models.items():
         print(f"{steps} steps of {name}: loss {learn(model, batches, steps, 2e-3):.3f} on what is learned", flush=True)
 
-    references = dict(list(by_source(held_out).items())[:TESTED])
+    references = dict(list(by_source(held_out).items())[:tested])
     sources, expected = list(references), list(references.values())
     print("\nunseen texts                 nats a token   ROUGE-1   ROUGE-2   ROUGE-L")
     report("their lead sentence", list(map(lead_sentence, sources)), expected)

@@ -36,9 +36,9 @@ def run(name: str, *arguments: object, timeout: int = FAST) -> str:
     return done.stdout
 
 
-def run_shortly(name: str, capsys: pytest.CaptureFixture[str], steps: int) -> str:
-    """The same in this process, with a few training steps."""
-    runpy.run_path(str(EXAMPLES / name))["main"](steps=steps)
+def run_shortly(name: str, capsys: pytest.CaptureFixture[str], steps: int, **less: object) -> str:
+    """The same in this process, with a few training steps, and less of whatever else is asked for."""
+    runpy.run_path(str(EXAMPLES / name))["main"](steps=steps, **less)
     return capsys.readouterr().out
 
 
@@ -182,16 +182,11 @@ def translations(text: str) -> dict[str, float]:
     return {name: float(exact) for name, exact in re.findall(rf"^(\w.+?) +exact +({NUMBER}) %", text, re.MULTILINE)}
 
 
-def test_translation_begins(capsys):
-    score = translations(run_shortly("09_translation.py", capsys, steps=2))
-    assert score.keys() == {"word for word", "greedy", "beam of 4"} and max(score.values()) < 5
-
-
 def test_translation_of_a_file(capsys, tmp_path):
     pairs = tmp_path / "pairs.tsv"
     pairs.write_text("".join(f"number {i} .\tle nombre {i} .\tby somebody\n" for i in range(200)), encoding="utf-8")
-    runpy.run_path(str(EXAMPLES / "09_translation.py"))["main"](pairs, steps=1)
-    assert "word for word" in translations(capsys.readouterr().out)
+    text = run_shortly("09_translation.py", capsys, steps=1, tested=5, data=pairs)
+    assert "word for word" in translations(text)
 
 
 @pytest.mark.slow
@@ -206,20 +201,13 @@ def losses_of_summaries(text: str) -> tuple[float, float]:
     return found["summaries alone"], found["denoising, then summaries"]
 
 
-@pytest.mark.slow
-def test_summarization_is_better_after_denoising():
-    alone, after = losses_of_summaries(run("10_summarization.py", timeout=SLOW))
-    assert after < alone
-
-
 def test_summarization_of_a_file(capsys, tmp_path):
     pairs = tmp_path / "pairs.jsonl"
     lines = [{"source": [f"It is {i} o'clock.", "So it is late."], "target": [f"{i}.", "Late."]} for i in range(99)]
     pairs.write_text("\n".join(map(json.dumps, lines)), encoding="utf-8")
-    runpy.run_path(str(EXAMPLES / "10_summarization.py"))["main"](pairs, steps=1)
-    text = capsys.readouterr().out
-    assert len(losses_of_summaries(text)) == 2
-    assert re.search(r"^T5: '.*<extra_id_0>", text, re.MULTILINE)
+    text = run_shortly("10_summarization.py", capsys, steps=1, tested=5, data=pairs)
+    assert all(0 < loss < 10 for loss in losses_of_summaries(text))
+    assert re.search(r"^T5: .*<extra_id_0>", text, re.MULTILINE)
 
 
 def check_masked(text: str) -> dict[str, float]:
