@@ -94,7 +94,7 @@ def test_weights_alone(theirs):
     (theirs / "tokenizer.json").unlink()
     assert tinygpt.load(theirs).tokenizer is None
     with pytest.raises(BadInput, match="has no tokenizer"):
-        open_model(theirs)
+        open_model(theirs, "gpt")
 
 
 def test_weights_in_several_files(theirs):
@@ -161,11 +161,11 @@ def test_no_text_of_ids_that_are_no_tokens(tmp_path, command):
     model = a_model(vocab_size=384, tied=False)
     model.lm_head.weight.data[:, -1] = 100 * model.ln_f.bias.data
     save_gpt2(model, TOKENIZER, tmp_path / "padded")
-    opened = open_model(str(tmp_path / "padded"))
-    (rule,) = known_tokens(opened)
-    logits = opened.model(IDS).data[0, -1]
-    assert logits.argmax() == 383 and rule(logits).argmax() == logits[:300].argmax()
-    assert np.isinf(rule(logits)).sum() == 84
+    opened, tokenizer = open_model(str(tmp_path / "padded"), "gpt")
+    (rule,) = known_tokens(opened, tokenizer)
+    logits = opened(IDS).data[0, -1]
+    assert logits.argmax() == 383 and rule(logits, [0]).argmax() == logits[:300].argmax()
+    assert np.isinf(rule(logits, [0])).sum() == 84
     assert command("generate", tmp_path / "padded", "--max-new-tokens", "20").status == 0
 
 

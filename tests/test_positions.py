@@ -72,6 +72,7 @@ class TestT5Buckets:
         assert set(T5Bias(1, Key(0)).buckets(np.arange(50), np).tolist()) == {0}
         both = T5Bias(1, Key(0), both_sides=True)
         before, after = both.buckets(-np.arange(1, 200), np), both.buckets(np.arange(1, 200), np)
+        assert both.buckets(np.array([0]), np).tolist() == [0]
         assert before.max() < 16 <= after.min() and (after - before == 16).all()
 
 

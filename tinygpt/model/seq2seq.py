@@ -104,8 +104,9 @@ class Seq2Seq(Module):
         self.encoder = Stack(of_encoder, key.fold("encoder"), False, c.embedding_norm)
         self.decoder = Stack(c, key.fold("decoder"), True, c.embedding_norm)
         self.lm_head = None if c.tied else Linear(c.n_embd, c.vocab_size, key.fold("lm_head"), bias=False)
-        for matrix in filter(lambda p: p.decays, self.parameters()):
-            matrix.data *= c.init_std / STD
+        if c.init_std != STD:
+            for matrix in filter(lambda p: p.decays, self.parameters()):
+                matrix.data *= c.init_std / STD
 
     def __call__(self, source: Any, inputs: Any, source_mask: Any = None, key: Key | None = None) -> Tensor:
         """Logits (B, T, V): at t, of the target's next token after inputs[:, :t + 1], given the source (B, S).
