@@ -9,7 +9,18 @@
 The page to read first is tensor.py; the formulas stand in kernels/reference/. Part of tinygpt.
 """
 
-from .device import Array, Key, array_module, device_of, full, is_numpy, require_device, to_device, to_numpy
+from .device import (
+    Array,
+    Key,
+    array_module,
+    device_of,
+    full,
+    is_numpy,
+    require_device,
+    shapes_only,
+    to_device,
+    to_numpy,
+)
 from .draw import draw
 from .einsum import einsum
 from .functional import (
@@ -22,6 +33,7 @@ from .functional import (
     layer_norm,
     linear,
     log_softmax,
+    rms_norm,
     softmax,
 )
 from .gradcheck import gradcheck
@@ -56,6 +68,7 @@ from .ops import (
     var,
     where,
 )
+from .recompute import checkpoint
 from .tensor import Tensor, record
 
 __all__ = [
@@ -70,6 +83,7 @@ __all__ = [
     "blas_info",
     "broadcast_to",
     "check_range",
+    "checkpoint",
     "concatenate",
     "configure",
     "cross_entropy",
@@ -101,6 +115,8 @@ __all__ = [
     "relu",
     "require_device",
     "reshape",
+    "rms_norm",
+    "shapes_only",
     "sigmoid",
     "softmax",
     "split",

@@ -59,6 +59,10 @@ def layer_norm(x: Tensor, weight: Tensor | None, bias: Tensor | None, eps: float
     return scaled if bias is None else scaled + bias
 
 
+def rms_norm(x: Tensor, weight: Tensor, eps: float = 1e-5) -> Tensor:
+    return x / sqrt(mean(x * x, axis=-1, keepdims=True) + eps) * weight
+
+
 def gelu(x: Tensor, approximate: str = "tanh") -> Tensor:
     if approximate == "none":
         return x * (1 + erf(x / math.sqrt(2))) / 2

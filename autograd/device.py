@@ -6,8 +6,11 @@ runs on NumPy (CPU) and CuPy (GPU). CuPy is imported only when a GPU is asked fo
 
 from __future__ import annotations
 
+import contextvars
 import hashlib
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from types import ModuleType
 from typing import Any
@@ -16,6 +19,7 @@ import numpy
 
 Array = Any  # numpy.ndarray or cupy.ndarray
 
+_only_shapes: contextvars.ContextVar[bool] = contextvars.ContextVar("only_shapes", default=False)
 _NUMPY_TYPES = (numpy.ndarray, numpy.generic, int, float, bool, list, tuple)
 
 
@@ -57,7 +61,26 @@ def to_device(x: Array, device: str) -> Array:
 
 def full(shape: tuple[int, ...], value: float, dtype: Any = "float32") -> numpy.ndarray:
     """An array on the CPU with every element `value`: what initial weights are made of that are not random."""
+    if _only_shapes.get():
+        return _outline(shape, dtype)
     return numpy.full(shape, value, dtype=dtype)
+
+
+@contextmanager
+def shapes_only() -> Iterator[None]:
+    """Inside, initial weights (`full`, `Key.normal`) have their shape and type and all share one 0.
+
+    So a model of any size can be made, to be counted and not to be run.
+    """
+    token = _only_shapes.set(True)
+    try:
+        yield
+    finally:
+        _only_shapes.reset(token)
+
+
+def _outline(shape: tuple[int, ...], dtype: Any) -> numpy.ndarray:
+    return numpy.broadcast_to(numpy.zeros((), dtype=dtype), shape)
 
 
 def require_device(device: str) -> None:
@@ -126,6 +149,8 @@ class Key:
 
     def normal(self, shape: tuple[int, ...], std: float = 1.0, dtype: Any = "float32") -> numpy.ndarray:
         """Gaussian numbers with mean 0, on the CPU: initial weights are the same whatever device trains them."""
+        if _only_shapes.get():
+            return _outline(shape, dtype)
         generator = numpy.random.Generator(numpy.random.Philox(key=self.seed & 0xFFFFFFFFFFFFFFFF))
         values = generator.standard_normal(shape, dtype=dtype)
         values *= std

@@ -127,6 +127,19 @@ def layer_norm(x: Any, weight: Any = None, bias: Any = None, eps: float = 1e-5) 
     return record(y, (x, weight, bias), lambda g: kernels.layer_norm_backward(g, saved))
 
 
+def rms_norm(x: Any, weight: Any, eps: float = 1e-5) -> Tensor:
+    """x / √(mean(x²) + eps) · weight over the last axis. x (…, C); weight (C,)."""
+    x, weight = as_tensor(x), as_tensor(weight)
+    same_device("rms_norm", x, weight)
+    if weight.shape != x.shape[-1:]:
+        raise ValueError(f"rms_norm: weight {weight.shape} does not fit the last axis of x {x.shape}")
+    if is_composed():
+        return composed.rms_norm(x, weight, eps)
+    kernels = room(x.data)
+    y, saved = kernels.rms_norm(x.data, weight.data, eps, _needs(x, weight))
+    return record(y, (x, weight), lambda g: kernels.rms_norm_backward(g, saved))
+
+
 def gelu(x: Any, approximate: str = "tanh") -> Tensor:
     """x Φ(x), exactly ("none") or in GPT-2's form with tanh ("tanh")."""
     x = as_tensor(x)

@@ -35,6 +35,16 @@ def no_grad() -> Iterator[None]:
 
 
 @contextmanager
+def with_grad() -> Iterator[None]:
+    """Inside, operations record even where the surroundings do not."""
+    token = _recording.set(True)
+    try:
+        yield
+    finally:
+        _recording.reset(token)
+
+
+@contextmanager
 def trace() -> Iterator[Graph]:
     """Inside, every operation is kept with its name, source line and value, and later its gradient:
 

@@ -11,7 +11,8 @@ import math
 import numpy as np
 
 from autograd import Key, Tensor, attention, embedding, no_grad, softmax
-from tinygpt.model.attention import CausalSelfAttention
+from tinygpt.model.attention import SelfAttention
+from tinygpt.model.config import TransformerConfig
 from tinygpt.model.masks import additive, causal_mask
 from tinygpt.model.positions import LearnedPositions
 
@@ -80,13 +81,13 @@ def order(x):
 def causality():
     """Many heads with weights of their own, as in a GPT: the last token is replaced, and who notices?"""
     key = Key(8)
-    layer = CausalSelfAttention(C, n_head=2, key=key, bias=True, std=1.0, p=0.0)
+    layer = SelfAttention(TransformerConfig(vocab_size=1, n_head=2, n_embd=C), key, std=1.0)
     positions = LearnedPositions(len(WORDS), C, key)
     x = Tensor(token_vectors().astype("float32"))
     changed = x.data.copy()
     changed[-1] = -changed[-1]
     with no_grad():
-        before, after = (layer(Tensor(each)[None] + positions(len(WORDS))).data[0] for each in (x.data, changed))
+        before, after = (layer(positions.add(Tensor(each)[None])).data[0] for each in (x.data, changed))
     print("\nThe last token is replaced; how far does each output of causal attention move?")
     for t, word in enumerate(WORDS):
         print(f"  {t} {word:6} {abs(after[t] - before[t]).max():.6f}")

@@ -11,6 +11,7 @@ import math
 from autograd import Key
 from tinygpt.generate import chain, generate, temperature, top_k
 from tinygpt.model import GPT, CountedBigram, GPTConfig
+from tinygpt.model.size import flops_per_token, training_flops, training_memory
 from tinygpt.text.batches import meeting_windows, random_windows
 from tinygpt.text.corpus import embedded_english, split
 from tinygpt.text.tokenizer import Tokenizer
@@ -34,7 +35,12 @@ def main(steps=STEPS):
     model = GPT(GPTConfig(VOCAB_SIZE, BLOCK_SIZE, n_layer=2, n_head=2, n_embd=96, dropout=DROPOUT), Key(SEED))
     optimizer = AdamW(model.parameters(), beta2=0.99, grad_clip=1.0)
     rate = warmup_cosine(LEARNING_RATE, MIN_LR, WARMUP, steps)
-    print(f"a GPT of {model.n_params:,} parameters; {steps} steps of {BATCH_SIZE * BLOCK_SIZE} tokens\n")
+    n_tokens = steps * BATCH_SIZE * BLOCK_SIZE
+    print(f"a GPT of {model.n_params:,} parameters; {steps} steps of {BATCH_SIZE * BLOCK_SIZE} tokens")
+    exactly, roughly = flops_per_token(model, BLOCK_SIZE) * n_tokens, training_flops(model.n_params, n_tokens)
+    kept, anew = (training_memory(model, BATCH_SIZE, BLOCK_SIZE, recompute) for recompute in (False, True))
+    print(f"arithmetic: {exactly:.2e} operations, {roughly:.2e} by the rule of 6 for each parameter and token")
+    print(f"memory: {kept.total / 1e6:.1f} MB, {anew.total / 1e6:.1f} MB with model.recompute = True\n")
 
     def batches(index):
         return random_windows(tokens, BATCH_SIZE, BLOCK_SIZE, SEED, index)

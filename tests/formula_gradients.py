@@ -19,6 +19,10 @@ UNTIL = np.array([True, True, False])  # a padding mask over three keys
 LOOKS = np.array([[True, False, True], [False, False, False], [False, True, True]])  # the second may look nowhere
 
 
+def checkpointed(x: Tensor, factor: float, nothing: None) -> Tensor:
+    return ag.softmax(x * factor) if nothing is None else x
+
+
 def attend(**options) -> Callable[..., Tensor]:
     return lambda q, k, v: ag.attention(q, k, v, **options)
 
@@ -81,6 +85,23 @@ FORMULA_CASES: dict[str, list[Case]] = {
         case("large", lambda x: ag.cross_entropy(x, np.array([0, 1])), 1e3 + normal(2, 3)),
         case("none-counts", lambda x: ag.cross_entropy(x, np.array([-100]), reduction="sum"), normal(1, 3)),
         case("empty", lambda x: ag.cross_entropy(x, np.zeros(0, int), reduction="sum"), normal(0, 3)),
+    ],
+    "checkpoint": [
+        case("inputs", lambda x, y: ag.checkpoint(lambda a, b: ag.tanh(a @ b) * a, x, y), normal(3, 3), normal(3, 3)),
+        case("parameter", lambda x, w: ag.checkpoint(lambda a: ag.gelu(ag.linear(a, w)), x, parameters=[w]),
+             normal(2, 3), normal(3, 3)),
+        case("constant-and-none", lambda x: ag.checkpoint(checkpointed, x, 2.0, None), normal(2, 3)),
+        case("dropout", lambda x: ag.checkpoint(lambda a: ag.dropout(ag.exp(a), 0.4, KEY), x), normal(4, 5)),
+        case("one-in-another", lambda x: ag.checkpoint(lambda a: ag.exp(ag.checkpoint(ag.tanh, a)), x), normal(3)),
+        case("twice", lambda x: ag.checkpoint(ag.multiply, x, x) + x, normal(2, 2)),
+        case("of-a-result", lambda x: ag.checkpoint(ag.tanh, 2 * x).sum() * x, normal(3)),
+        case("first-input-unused", lambda x, y: ag.checkpoint(lambda a, b: ag.exp(b), x, y), normal(2), normal(2)),
+    ],
+    "rms_norm": [
+        case("matrix", ag.rms_norm, normal(2, 2, 4), normal(4)),
+        case("vector", lambda x, w: ag.rms_norm(x, w, eps=0.5), normal(4), normal(4)),
+        case("x-alone", lambda x: ag.rms_norm(x, like(x, GRID[0])), normal(2, 3)),
+        case("weight-alone", lambda w: ag.rms_norm(like(w, GRID), w), normal(3)),
     ],
     "layer_norm": [
         case("weight-and-bias", ag.layer_norm, normal(2, 2, 4), normal(4), normal(4)),

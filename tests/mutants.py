@@ -122,7 +122,18 @@ REFERENCE = [
         "autograd/kernels/reference/norm.py",
         (" - normalized * along)", ")", "layer_norm"),
         ("n - n.mean(axis=-1, keepdims=True) -", "n -", "layer_norm"),
-        ("dweight = (dy * normalized).sum(", "dweight = dy.sum(", "layer_norm"),
+        ("dweight = (dy * normalized).sum(axis=leading)", "dweight = dy.sum(axis=leading)", "layer_norm"),
+        ("inverse_rms * (n - normalized *", "inverse_rms * (n + normalized *", "rms_norm"),
+    ),
+    *mutants(
+        "tinygpt/model/positions.py",
+        ("a * cos - b * sin", "a * cos + b * sin", "turn", "test_positions"),
+        ("-8 * xp.arange(1, self.n_head + 1)", "-8 * xp.arange(self.n_head)", "alibi", "test_positions"),
+        ("rows = xp.where(distances > 0, n, 0)", "rows = xp.where(distances >= 0, n, 0)", "T5", "test_positions"),
+    ),
+    *mutants(
+        "tinygpt/text/tokenizer/longest.py",
+        ("until, left = left, parts[left][1]", "left = parts[left][1]", "whole_tokens", "test_tokenizer"),
     ),
     *mutants(
         "autograd/kernels/reference/activation.py",

@@ -19,7 +19,7 @@ from tqdm import tqdm
 
 ROOT = Path(__file__).resolve().parents[1]
 COPIED = ("autograd", "tinygpt", "tests", "pyproject.toml")
-TIME_LIMIT = 60  # seconds: a mistake may also make the tests run forever, and is noticed then
+TIME_LIMIT = 180  # seconds: a mistake may also make the tests run forever, and is noticed then
 PASSED, FAILED = 0, 1  # pytest's exit statuses; any other says that the tests did not run as meant
 
 

@@ -7,9 +7,10 @@ import numpy as np
 import pytest
 from command_line import SMALL, assert_refused, everything, some_text
 
-import tinygpt.commands.train as train_module
 from tinygpt import safetensors
+from tinygpt.commands.tasks.language import LanguageTask
 from tinygpt.text.tokenizer import CharTokenizer
+from tinygpt.train import causal_lm_loss
 
 pytest_plugins = ["command_fixtures"]
 pytestmark = [pytest.mark.core, pytest.mark.usefixtures("without_matplotlib")]
@@ -115,8 +116,8 @@ def test_numbers_that_grow_beyond_all_bounds_stop_the_run(command, data, tmp_pat
         total, count = causal_lm_loss(model, batch, key)
         return total * (math.nan if key is not None and len(seen) > 7 else 1.0), seen.append(0) or count
 
-    seen, causal_lm_loss = [], train_module.causal_lm_loss
-    monkeypatch.setattr(train_module, "causal_lm_loss", explode)
+    seen = []
+    monkeypatch.setattr(LanguageTask, "loss", staticmethod(explode))
     result = command("train", "--data", data, "--out", tmp_path / "run", *SMALL)
     assert_refused(result, "not finite", "learning rate", "last save", quiet=False)
     assert int(safetensors.load(tmp_path / "run" / "checkpoint.safetensors")[1]["step"]) == 5

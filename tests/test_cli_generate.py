@@ -2,6 +2,7 @@
 
 import json
 import math
+from itertools import pairwise
 
 import pytest
 from command_line import CONTEXT, SMALL, assert_refused, some_text
@@ -87,6 +88,19 @@ def test_rules_reach_the_draw(command, trained):
         (["--top-k", "0"], "top_k"),
         (["--top-p", "1.5"], "top_p"),
         (["--top-p", "nan"], "top_p"),
+        (["--top-p", "0"], "top_p"),
+        (["--temperature", "-1"], "temperature"),
+        (["--top-k", "99"], "--top-k 99"),
+        (["--min-p", "0"], "min_p"),
+        (["--min-p", "nan"], "min_p"),
+        (["--repetition-penalty", "0"], "repetition penalty"),
+        (["--repetition-penalty", "nan"], "repetition penalty"),
+        (["--no-repeat-ngram", "0"], "no_repeat_ngram"),
+        (["--ban", "cat", ""], "--ban"),
+        (["--stop", ""], "--stop"),
+        (["--min-new-tokens", "-1"], "--min-new-tokens"),
+        (["--min-new-tokens", "9", "--max-new-tokens", "8"], "--min-new-tokens"),
+        (["--greedy", "--num-samples", "2"], "--greedy"),
         (["--max-new-tokens", "0"], "--max-new-tokens"),
         (["--num-samples", "-1"], "--num-samples"),
         (["--seed", "-1"], "--seed"),
@@ -98,6 +112,52 @@ def test_generation_options_that_make_no_sense(command, trained, options, words)
     result = command("generate", trained, *options)
     assert_refused(result, words)
     assert result.out == "", "nothing is written before the input is known to be good"
+
+
+def test_a_sample_is_the_same_however_many_there_are(command, trained):
+    options = ["--prompt", "it ", "--max-new-tokens", "20", "--temperature", "1.5"]
+    two, three = (command("generate", trained, *options, "--num-samples", n).out for n in (2, 3))
+    assert three.startswith(two)
+
+
+def test_rules_that_look_at_the_text_reach_the_draw(command, trained):
+    def text(*options):
+        return command("generate", trained, "--prompt", "the ", "--max-new-tokens", "60", "--greedy", *options).out
+
+    assert text() == text("--temperature", "2", "--seed", "5"), "greedy draws nothing"
+    assert text("--repetition-penalty", "4") != text()
+    assert text("--min-p", "1") == text()
+    letters = text("--no-repeat-ngram", "2").rstrip("\n")
+    assert len({*pairwise(letters)}) == len(letters) - 1
+    word = next(word for word in text().split()[1:] if len(word) > 1)
+    assert word not in text("--ban", word).partition("the ")[2]
+
+
+def test_a_text_for_which_the_rules_leave_nothing(command, trained):
+    line = ["generate", trained, "--prompt", "the", "--no-repeat-ngram", "1", "--max-new-tokens", "99"]
+    assert_refused(command(*line), "exclude every token")
+
+
+def test_stop_strings_are_not_shown(command, trained):
+    def text(*options):
+        return command("generate", trained, "--prompt", "the ", "--max-new-tokens", "60", *options).out
+
+    new = text().removeprefix("the ").removesuffix("\n")
+    for stop in (new[20:24], new[0], new[-1]):
+        assert text("--stop", stop) == f"the {new[: new.index(stop)]}\n"
+        assert text("--stop", "nowhere", stop) == f"the {new[: new.index(stop)]}\n"
+
+
+def test_log_probabilities_are_listed(command, trained):
+    options = ["--prompt", "the ", "--max-new-tokens", "9", "--top-k", "3"]
+    plain, listed = command("generate", trained, *options).out, command("generate", trained, *options, "--logprobs").out
+    assert listed.startswith(plain)
+    *rows, total = listed.removeprefix(plain).strip().splitlines()[1:]
+    new = plain.removeprefix("the ").removesuffix("\n")
+    assert [row.split()[1] for row in rows] == [{" ": "␣", "\n": "␊"}.get(letter, letter) for letter in new]
+    assert sum(float(row.split()[0]) for row in rows) == pytest.approx(float(total.split()[0]), abs=0.01)
+    scored = json.loads(command("score", trained, "the " + new, "--json").out)["scored"][3:]
+    assert [each["logprob"] for each in scored] == pytest.approx([float(row.split()[0]) for row in rows], abs=1e-3)
 
 
 def test_no_run_to_write_with(command, tmp_path):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import runpy
@@ -35,9 +36,9 @@ def run(name: str, *arguments: object, timeout: int = FAST) -> str:
     return done.stdout
 
 
-def run_shortly(name: str, capsys: pytest.CaptureFixture[str], steps: int) -> str:
-    """The same in this process, with a few training steps."""
-    runpy.run_path(str(EXAMPLES / name))["main"](steps=steps)
+def run_shortly(name: str, capsys: pytest.CaptureFixture[str], steps: int, **less: object) -> str:
+    """The same in this process, with a few training steps, and less of whatever else is asked for."""
+    runpy.run_path(str(EXAMPLES / name))["main"](steps=steps, **less)
     return capsys.readouterr().out
 
 
@@ -137,11 +138,13 @@ def check_generation(text: str) -> None:
     everything = left["as the model has it"]
     assert left["top-k 5"] == 5
     assert left["temperature 0.5"] == left["temperature 2"] == everything
-    assert 0 < left["top-p 0.7"] < everything
+    assert 0 < left["top-p 0.7"] < everything and 0 < left["min-p 0.1"] < everything
+    assert left["at least 20 more tokens"] == everything - 1
+    assert left["no two tokens in a row twice"] < everything
     bars = {name: rows_after(f"{name}: {n} tokens left", text) for name, n in left.items()}
     likeliest = {name: rows[0][-1] for name, rows in bars.items()}
     assert likeliest["temperature 0.5"] > likeliest["as the model has it"] > likeliest["temperature 2"]
-    assert likeliest["top-k 5"] > likeliest["as the model has it"]
+    assert min(likeliest["top-k 5"], likeliest["min-p 0.1"]) > likeliest["as the model has it"]
     came, expected = numbers(text.partition("draws under")[2].partition("\n")[0])
     assert came == pytest.approx(expected, abs=0.02)  # four standard deviations of 10,000 draws
     assert "same text: True" in text and "another text: True" in text
@@ -152,5 +155,77 @@ def test_generation_with_a_model_that_knows_little(capsys):
 
 
 @pytest.mark.slow
+def test_positions_that_go_on():
+    rows = dict(re.findall(r"^(rotary|alibi|t5) +(.+)$", run("07_positions.py", timeout=SLOW), re.MULTILINE))
+    within, after = numbers(rows["alibi"])
+    assert after < within + 0.1, "ALiBi reads on as it was trained"
+    within, after = numbers(rows["rotary"])
+    assert after > within + 0.05, "angles that were never trained mislead"
+
+
+@pytest.mark.slow
 def test_generation():
     check_generation(run("06_generation.py", timeout=SLOW))
+
+
+def test_positions_begin(capsys):
+    text = run_shortly("07_positions.py", capsys, steps=3)
+    scores = [row[-6:] for row in rows_after("and multiplied", text)[:6]]
+    assert all(scores[i][j] == scores[i + 1][j + 1] for i in range(5) for j in range(5))
+    rows = dict(re.findall(r"^(learned|sinusoidal|rotary|alibi|t5) +(.+)$", text, re.MULTILINE))
+    assert "its table ends at 32" in rows["learned"] and len(numbers(rows["learned"])) == 1
+    assert all(len(numbers(row)) == 2 for name, row in rows.items() if name != "learned") and len(rows) == 5
+
+
+def translations(text: str) -> dict[str, float]:
+    """Name → exact matches in per cent, of the table in 09."""
+    return {name: float(exact) for name, exact in re.findall(rf"^(\w.+?) +exact +({NUMBER}) %", text, re.MULTILINE)}
+
+
+def test_translation_of_a_file(capsys, tmp_path):
+    pairs = tmp_path / "pairs.tsv"
+    pairs.write_text("".join(f"number {i} .\tle nombre {i} .\tby somebody\n" for i in range(200)), encoding="utf-8")
+    text = run_shortly("09_translation.py", capsys, steps=1, tested=5, data=pairs)
+    assert "word for word" in translations(text)
+
+
+@pytest.mark.slow
+def test_translation_is_right():
+    score = translations(run("09_translation.py", timeout=SLOW))
+    assert score["greedy"] > 95 and score["beam of 4"] > 95 and score["word for word"] < 5
+
+
+def losses_of_summaries(text: str) -> tuple[float, float]:
+    """Nats a token without denoising, and with."""
+    found = {name: float(loss) for name, loss in re.findall(rf"^(\w[\w, ]+?)  +({NUMBER})", text, re.MULTILINE)}
+    return found["summaries alone"], found["denoising, then summaries"]
+
+
+def test_summarization_of_a_file(capsys, tmp_path):
+    pairs = tmp_path / "pairs.jsonl"
+    lines = [{"source": [f"It is {i} o'clock.", "So it is late."], "target": [f"{i}.", "Late."]} for i in range(99)]
+    pairs.write_text("\n".join(map(json.dumps, lines)), encoding="utf-8")
+    text = run_shortly("10_summarization.py", capsys, steps=1, tested=5, data=pairs)
+    assert all(0 < loss < 10 for loss in losses_of_summaries(text))
+    assert re.search(r"^T5: .*<extra_id_0>", text, re.MULTILINE)
+
+
+def check_masked(text: str) -> dict[str, float]:
+    asked = re.findall(r"⟨(.+?) → (.+?)⟩", text)
+    assert "?" in {given for given, _ in asked} and "?" not in {wanted for _, wanted in asked}
+    filled = numbers(text.partition("It fills:")[2])
+    assert len(filled) == 4 * 4 and all(0 <= p <= 1 for p in filled)
+    rows = re.findall(rf"^(\w[\w ]*?) +({NUMBER})$", text.partition("guessed rightly")[2], re.MULTILINE)
+    return {name: float(accuracy) for name, accuracy in rows}
+
+
+def test_masked_begins(capsys):
+    accuracy = check_masked(run_shortly("08_masked.py", capsys, steps=3))
+    most_frequent, after, before, encoder = accuracy.values()
+    assert 0 <= encoder < most_frequent + 0.02 and most_frequent < min(after, before)
+
+
+@pytest.mark.slow
+def test_masked_beats_both_neighbours():
+    *baselines, encoder = check_masked(run("08_masked.py", timeout=SLOW)).values()
+    assert encoder > 1.5 * max(baselines)

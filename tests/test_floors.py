@@ -16,17 +16,17 @@ PACKAGES = ("autograd", "tinygpt")
 
 # A module may import its own floor and those below it.
 FLOORS = [
-    {"tinygpt.errors"},
+    {"tinygpt.errors", "tinygpt.forms"},
     {"tinygpt.files", "tinygpt.safetensors"},
     {"autograd.device"},
     {"autograd.kernels"},
     {"autograd.guard", "autograd.modes"},
     {"autograd.tensor", "autograd.ops"},
-    {"autograd.composed", "autograd.functional", "autograd.einsum"},
+    {"autograd.composed", "autograd.functional", "autograd.einsum", "autograd.recompute"},
     {"autograd.gradcheck", "autograd.draw"},
     {"autograd", "tinygpt.text"},
     {"tinygpt.model"},
-    {"tinygpt.train", "tinygpt.generate"},
+    {"tinygpt.train", "tinygpt.generate", "tinygpt.interop"},
     {"tinygpt.view"},
     {"tinygpt.commands"},
     {"tinygpt.cli"},
@@ -36,7 +36,7 @@ STRANGERS = [("tinygpt.text", "autograd"), ("tinygpt.text", "tinygpt.model"), ("
 KNOWN_CIRCLE = {"autograd.tensor", "autograd.ops"}
 
 WITHOUT_NUMPY = [
-    *(f"autograd/{name}.py" for name in ("tensor", "ops", "einsum", "composed", "functional")),
+    *(f"autograd/{name}.py" for name in ("tensor", "ops", "einsum", "composed", "functional", "recompute")),
     "tinygpt/model",
     *(f"tinygpt/train/{name}.py" for name in ("losses", "loop", "adam", "clip", "flat", "schedules", "evaluate")),
 ]

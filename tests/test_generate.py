@@ -1,6 +1,4 @@
-"""Generation: the rules keep what they are defined to keep, the draw has the right odds, and a key is a text."""
-
-import math
+"""Generation: a key is a text, tokens come one by one with their log-probabilities, and text stops where it is told."""
 
 import numpy as np
 import pytest
@@ -9,8 +7,16 @@ from hypothesis import strategies as st
 
 from autograd import Key
 from tinygpt.errors import BadInput
-from tinygpt.generate import chain, generate, sample, temperature, top_k, top_p
-from tinygpt.generate.sampling import greedy
+from tinygpt.generate import (
+    StopAt,
+    chain,
+    generate,
+    generate_with_logprobs,
+    no_repeat_ngram,
+    stream_text,
+    temperature,
+    top_k,
+)
 from tinygpt.model import GPT, GPTConfig
 from tinygpt.text.tokenizer import StreamDecoder, Tokenizer
 
@@ -19,13 +25,6 @@ pytestmark = pytest.mark.core
 MODEL = GPT(GPTConfig(vocab_size=19, block_size=8, n_layer=1, n_head=2, n_embd=8, dropout=0.5), Key(0))
 for parameter in MODEL.parameters():  # a fresh model hardly prefers anything
     parameter.data = parameter.data * 8
-
-LOGITS = st.lists(st.floats(-30, 30, width=32), min_size=1, max_size=12).map(lambda x: np.array(x, dtype=np.float32))
-
-
-def probabilities(logits):
-    e = np.exp(logits.astype(np.float64) - logits.max())
-    return e / e.sum()
 
 
 def write(n=20, prompt=(1,), **options):
@@ -52,13 +51,6 @@ def test_a_low_temperature_is_greedy():
     assert len(set(write(200, key=Key(2), rule=temperature(1e9)))) == 19, "a high one is blind"
 
 
-@pytest.mark.parametrize("t", [1e-300, 1e-40, 1e300])
-def test_extreme_temperatures_do_not_overflow_into_nonsense(t):
-    logits = np.array([1.0, 3.0, 2.0], dtype=np.float32)
-    tokens = {sample(temperature(t)(logits), Key(n)) for n in range(50)}
-    assert tokens == ({1} if t < 1 else {0, 1, 2})
-
-
 def test_a_text_goes_on_beyond_the_context():
     tokens = [3, *write(40, prompt=(3,))]
     for n in range(8, 40):
@@ -73,7 +65,7 @@ def test_a_prompt_as_long_as_the_context_is_read_whole():
 
 def test_tokens_come_one_by_one():
     asked = []
-    stream = generate(MODEL, [1], 10**9, rule=lambda logits: asked.append(1) or logits)
+    stream = generate(MODEL, [1], 10**9, rule=lambda logits, tokens: asked.append(1) or logits)
     assert not asked
     next(stream)
     next(stream)
@@ -88,6 +80,33 @@ def test_stop_tokens_end_the_text_and_are_not_part_of_it():
     assert write(0) == []
 
 
+def test_a_rule_sees_the_prompt_and_every_new_token():
+    seen = []
+    tokens = write(12, prompt=(4, 5), rule=lambda logits, tokens: seen.append(list(tokens)) or logits)
+    assert seen == [[4, 5, *tokens[:n]] for n in range(12)]
+
+
+def test_a_rule_with_a_memory_reaches_beyond_the_context():
+    tokens = write(18, prompt=(4,), rule=no_repeat_ngram(1))
+    assert sorted([4, *tokens]) == list(range(19))
+
+
+def test_a_text_for_which_the_rules_leave_nothing_says_so():
+    with pytest.raises(BadInput, match="exclude every token"):
+        write(19, prompt=(4,), rule=no_repeat_ngram(1))
+
+
+@pytest.mark.parametrize("options", [{}, {"key": Key(4), "rule": chain(temperature(3.0), top_k(4))}])
+def test_each_token_comes_with_the_log_probability_that_the_model_gave_it(options):
+    written = list(generate_with_logprobs(MODEL, [1, 2], 12, **options))
+    assert [each.token for each in written] == write(12, prompt=(1, 2), **options)
+    tokens = [1, 2, *(each.token for each in written)]
+    for place, each in enumerate(written, start=2):
+        logits = MODEL(np.array([tokens[max(0, place - 8) : place]])).data[0, -1].astype(np.float64)
+        expected = logits - logits.max() - np.log(np.exp(logits - logits.max()).sum())
+        assert each.logprob == pytest.approx(expected[each.token], abs=1e-6), "before any rule"
+
+
 @pytest.mark.parametrize(
     ("prompt", "words"),
     [
@@ -100,111 +119,6 @@ def test_stop_tokens_end_the_text_and_are_not_part_of_it():
 def test_a_prompt_that_cannot_be_read_is_refused(prompt, words):
     with pytest.raises(BadInput, match=words):
         write(prompt=prompt)
-
-
-@pytest.mark.parametrize("t", [0, -1, math.nan, math.inf])
-def test_temperatures_that_make_no_sense(t):
-    with pytest.raises(BadInput, match="temperature"):
-        temperature(t)
-
-
-@pytest.mark.parametrize("rule", [lambda: top_k(0), lambda: top_k(-3)])
-def test_top_k_that_makes_no_sense(rule):
-    with pytest.raises(BadInput, match="top_k"):
-        rule()
-
-
-@pytest.mark.parametrize("p", [0, -0.5, 1.01, math.nan, math.inf])
-def test_top_p_that_makes_no_sense(p):
-    with pytest.raises(BadInput, match="top_p"):
-        top_p(p)
-
-
-@given(LOGITS, st.integers(1, 14))
-@settings(max_examples=150, deadline=None)
-def test_top_k_keeps_the_k_likeliest(logits, k):
-    kept = top_k(k)(logits)
-    smallest = sorted(logits, reverse=True)[min(k, len(logits)) - 1]
-    for before, after in zip(logits, kept, strict=True):
-        assert after == (before if before >= smallest else -np.inf)
-    assert np.isfinite(kept).sum() >= min(k, len(logits))
-
-
-@given(LOGITS, st.floats(0.01, 1))
-@settings(max_examples=150, deadline=None)
-def test_top_p_keeps_the_smallest_set_that_reaches_p(logits, p):
-    kept = top_p(p)(logits)
-    chosen = np.isfinite(kept)
-    np.testing.assert_array_equal(kept[chosen], logits[chosen])
-    weights = probabilities(logits)
-    assert chosen.any()
-    if not chosen.all():
-        assert weights[chosen].min() >= weights[~chosen].max(), "no likelier token is left out"
-    rounding = 1e-5
-    assert weights[chosen].sum() >= p - rounding
-    if chosen.sum() > 1:
-        assert weights[chosen].sum() - weights[chosen].min() < p + rounding, "one fewer would not reach p"
-
-
-def test_rules_by_hand():
-    logits = np.log(np.array([0.1, 0.4, 0.2, 0.3]))
-    no = -np.inf
-    np.testing.assert_allclose(top_k(2)(logits), [no, logits[1], no, logits[3]])
-    np.testing.assert_allclose(top_p(0.5)(logits), [no, logits[1], no, logits[3]])
-    np.testing.assert_allclose(top_p(0.39)(logits), [no, logits[1], no, no])
-    np.testing.assert_allclose(top_p(0.71)(logits), [no, logits[1], logits[2], logits[3]])
-    np.testing.assert_array_equal(top_p(1)(logits), logits)
-    np.testing.assert_array_equal(top_k(4)(logits), logits)
-    np.testing.assert_allclose(temperature(0.5)(logits), 2 * logits)
-
-
-def test_equals():
-    assert greedy(np.array([1.0, 2.0, 2.0])) == 1
-    np.testing.assert_array_equal(top_k(1)(np.array([2.0, 1.0, 2.0])), [2.0, -np.inf, 2.0])
-    assert np.isfinite(top_p(0.5)(np.zeros(4))).sum() == 2, "the smallest set, though all are alike"
-
-
-def test_rules_apply_in_the_order_given():
-    logits = np.array([4.0, 2.0, 0.0])
-    np.testing.assert_array_equal(chain(temperature(2.0), top_k(2))(logits), [2.0, 1.0, -np.inf])
-    assert np.isfinite(chain(temperature(100.0), top_p(0.5))(logits)).sum() == 2
-    assert np.isfinite(chain(top_p(0.5), temperature(100.0))(logits)).sum() == 1
-    np.testing.assert_array_equal(chain()(logits), logits)
-
-
-def test_rules_leave_what_they_were_given():
-    logits = np.random.default_rng(0).normal(size=9)
-    before = logits.copy()
-    chain(temperature(0.7), top_k(4), top_p(0.8))(logits)
-    np.testing.assert_array_equal(logits, before)
-
-
-@pytest.mark.parametrize(
-    "rule", [chain(), temperature(0.6), top_k(3), chain(temperature(1.5), top_p(0.8))], ids=["plain", "t", "k", "t p"]
-)
-def test_tokens_are_drawn_as_often_as_they_are_likely(rule):
-    logits = rule(np.array([0.3, -1.0, 1.2, 0.0, 0.9, -2.0], dtype=np.float32))
-    draws = 4000
-    counts = np.bincount([sample(logits, Key(7).fold("token", n)) for n in range(draws)], minlength=6)
-    expected = draws * probabilities(logits)
-    possible = expected > 0
-    assert not counts[~possible].any()
-    chi_squared = ((counts - expected)[possible] ** 2 / expected[possible]).sum()
-    assert chi_squared < 20.5, "5 degrees of freedom exceed 20.5 once in a thousand times"
-
-
-def test_a_token_without_probability_is_never_drawn():
-    logits = np.full(7, -np.inf)
-    logits[4] = -1000.0
-    assert {sample(logits, Key(n)) for n in range(100)} == {4}
-
-
-def test_the_least_number_that_a_key_may_give_draws_a_possible_token():
-    class Zero:
-        def uniform(self, n):
-            return np.zeros(n)
-
-    assert sample(np.array([-np.inf, -np.inf, 0.0, 0.0]), Zero()) == 2
 
 
 def test_a_stream_never_shows_half_a_character():
@@ -225,3 +139,62 @@ def test_a_stream_shows_a_character_as_soon_as_it_is_whole():
     decoder = StreamDecoder(tokenizer)
     assert [decoder.push(i) for i in tokenizer.encode(text)] == ["a", "", "é", "", "", "猫", "", "", "", "😀"]
     assert decoder.finish() == ""
+
+
+TEXT = st.text("abc", max_size=14)
+STOPS = st.lists(st.text("abc", min_size=1, max_size=4), max_size=3)
+
+
+def stopped(text, stops):
+    """The text up to the stop string that ends first, by trying every end."""
+    for end in range(1, len(text) + 1):
+        starts = [end - len(stop) for stop in stops if text[:end].endswith(stop)]
+        if starts:
+            return text[: min(starts)]
+    return text
+
+
+@given(TEXT, STOPS, st.lists(st.integers(0, 14), max_size=6))
+@settings(max_examples=120, deadline=None)
+def test_a_text_stops_at_the_same_place_however_it_is_cut(text, stops, cuts):
+    stop, shown, before = StopAt(stops), "", 0
+    expected = stopped(text, stops)
+    for cut in [*sorted(cuts), len(text)]:
+        shown += stop.push(text[before:cut])
+        before = max(before, cut)
+        assert expected.startswith(shown), "nothing of a stop string that then comes is ever shown"
+        if text[:before] == stopped(text[:before], stops):
+            rest = text[len(shown) : before]
+            assert not rest or any(each.startswith(rest) for each in stops), "only a stop string's beginning waits"
+    shown += stop.finish()
+    assert shown == expected and stop.stopped == (expected != text)
+    if stop.stopped:
+        assert stop.push("more") == "" and stop.finish() == ""
+
+
+def test_the_longest_of_the_stop_strings_that_end_together():
+    assert "".join(stream_text(Tokenizer().encode("xabcy"), Tokenizer(), ["bc", "abc"])) == "x"
+    assert "".join(stream_text(Tokenizer().encode("xabcy"), Tokenizer(), ["abcy", "b"])) == "xa"
+
+
+def test_stop_strings_cross_the_borders_of_tokens_and_of_characters():
+    tokenizer = Tokenizer.train(["ein 猫 und 😀 café " * 3], 290)
+    text = "und ein 猫 und 😀 café 猫"
+    ids = tokenizer.encode(text)
+    for stop in ("猫 u", "fé", "😀", "d e", "nd 😀 c"):
+        pieces = []
+        asked = iter(ids)
+        for piece in stream_text(asked, tokenizer, [stop]):
+            pieces.append(piece)
+            assert text[: text.index(stop)].startswith("".join(pieces))
+        assert "".join(pieces) == text[: text.index(stop)]
+        left = len(list(asked))
+        assert stop in tokenizer.decode(ids[: len(ids) - left]), "read as far as the stop string ends"
+        assert stop not in tokenizer.decode(ids[: len(ids) - left - 1]), "and no further"
+    assert "".join(stream_text(ids, tokenizer, ["nowhere"])) == text
+    assert "".join(stream_text([*ids, 0xF0], tokenizer, ["café 猫\ufffd"])) == text[: text.index("café")]
+
+
+def test_a_stop_string_needs_characters():
+    with pytest.raises(BadInput, match="stop string"):
+        stream_text([], Tokenizer(), ["a", ""])

@@ -88,7 +88,7 @@ def compare(name, arguments, options, arrange, arrange_gradient):
 def test_both_rooms_have_the_same_names():
     assert set(reference.__all__) == set(on_numpy.__all__)
     tested = {"adam_step", "attention", "cross_entropy", "dropout", "embedding", "erf", "gelu", "layer_norm", "linear",
-              "log_softmax", "softmax", "squared_norm"}  # fmt: skip
+              "log_softmax", "rms_norm", "softmax", "squared_norm"}  # fmt: skip
     assert tested == {name.removesuffix("_backward") for name in reference.__all__}
 
 
@@ -124,6 +124,12 @@ class TestEqualsReference:
             targets[n // 2 :: 3] = -100
             for smoothing in (0.0, 0.1):
                 check("cross_entropy", [2 * normal((n, v), dtype), targets], label_smoothing=smoothing)
+
+    def test_rms_norm(self, check, dtype):
+        for shape in ROWS:
+            x, c = 3 * normal(shape, dtype) + 1, shape[-1]
+            for needs in [(True, True), (True, False), (False, True)]:
+                check("rms_norm", [x, normal(c, dtype)], eps=1e-3, needs=needs)
 
     def test_layer_norm(self, check, dtype):
         for shape in ROWS:

@@ -5,11 +5,10 @@ import math
 import numpy as np
 import pytest
 
-from autograd import Key, Tensor, cross_entropy, embedding, linear, no_grad, use
+from autograd import Key, cross_entropy, embedding, linear, no_grad, use
 from tinygpt.errors import BadInput
 from tinygpt.model import GPT, GPTConfig, Module, Parameter, attention, block, gpt
 from tinygpt.model.layers import STD, LayerNorm, Linear
-from tinygpt.model.positions import LearnedPositions
 
 pytestmark = pytest.mark.core
 
@@ -292,10 +291,3 @@ def test_a_sequence_beyond_the_context_is_refused():
 def test_an_id_outside_the_vocabulary_is_refused():
     with pytest.raises(IndexError, match="23 is outside"):
         small_gpt()(np.array([[SMALL.vocab_size]]))
-
-
-def test_positions_are_the_first_rows_of_their_table():
-    positions = LearnedPositions(6, 4, Key(0))
-    np.testing.assert_array_equal(positions(3).data, positions.weight.data[:3])
-    (positions(3) * Tensor(np.full((3, 4), 2, dtype=np.float32))).sum().backward()
-    np.testing.assert_array_equal(positions.weight.grad, [[2] * 4] * 3 + [[0] * 4] * 3)

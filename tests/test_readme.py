@@ -38,7 +38,9 @@ def test_commands_are_understood(command):
 
 
 def test_commands_are_shown():
-    assert {command[1] for command in commands()} == {"train", "generate", "eval", "tokenizer"}
+    assert {command[1] for command in commands()} == {
+        "train", "generate", "score", "eval", "tokenizer", "fetch", "fill", "translate", "models"
+    }  # fmt: skip
 
 
 def test_links_lead_somewhere():

@@ -7,14 +7,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from tinygpt.interop import load
     from tinygpt.text.tokenizer import Tokenizer, WordPiece
 
 __version__ = "0.1.0"
-__all__ = ["Tokenizer", "WordPiece", "__version__"]
+__all__ = ["Tokenizer", "WordPiece", "__version__", "load"]
 
 _HOME = {
     "Tokenizer": "tinygpt.text.tokenizer",
     "WordPiece": "tinygpt.text.tokenizer",
+    "load": "tinygpt.interop",
 }
 """Where a name of the library lives. Imported when first asked for, so that `tinygpt --help` need not load NumPy."""
 

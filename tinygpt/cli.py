@@ -49,7 +49,7 @@ class _AnyOrderParser(_Parser):
     _inside = False
 
     def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
-        if self._inside:
+        if self._inside or self._subparsers is not None:  # a word that names a command or an action stands first
             return super().parse_known_args(args, namespace)
         self._inside = True
         try:
@@ -61,11 +61,16 @@ class _AnyOrderParser(_Parser):
 def parser() -> argparse.ArgumentParser:
     """Every command and option of `tinygpt`."""
     whole = _Parser(prog="tinygpt", description="A large language model from first principles, in pure NumPy.")
-    commands = whole.add_subparsers(title="commands", required=True, metavar="COMMAND")
+    commands = whole.add_subparsers(title="commands", required=True, metavar="COMMAND", parser_class=_AnyOrderParser)
     _add_train(commands)
     _add_generate(commands)
+    _add_fill(commands)
+    _add_translate(commands)
+    _add_score(commands)
     _add_eval(commands)
+    _add_models(commands)
     _add_tokenizer(commands)
+    _add_fetch(commands)
     return whole
 
 
@@ -79,7 +84,8 @@ def _add_train(commands: Any) -> None:
     p.set_defaults(run_command=_train, resume=False, overwrite=False)
     p.add_argument("--resume", action="store_true", help="go on with the run in --out")
     p.add_argument("--overwrite", action="store_true", help="replace the run in --out")
-    kinds = {"int": int, "float": float, "float | None": float, "str": str}
+    kinds = {"int": int, "int | None": int, "float": float, "float | None": float, "str": str,
+             "str | None": str}  # fmt: skip
     for option in fields(TrainOptions):
         name, choices = flag(option.name), option.metadata["choices"]
         text = f"{option.metadata['help']} (default: {option.default})" if option.default else option.metadata["help"]
@@ -103,29 +109,92 @@ def _train(given: argparse.Namespace) -> None:
 def _add_generate(commands: Any) -> None:
     p = commands.add_parser("generate", help="let a trained model go on with a text")
     p.set_defaults(run_command=_generate)
-    p.add_argument("run", metavar="RUN", help="directory of a run")
+    p.add_argument("run", metavar="DIR", help="directory of a run, or a GPT-2 of Hugging Face")
     p.add_argument("--prompt", default="", help="the text to go on with (default: begin a new one)")
     p.add_argument("--max-new-tokens", type=int, default=200)
     p.add_argument("--temperature", type=float, default=0.8, help="below 1 plays safe, above 1 takes risks")
     p.add_argument("--top-k", type=int, help="draw from the k likeliest tokens only")
     p.add_argument("--top-p", type=float, default=1.0, help="draw from the likeliest tokens that make up p")
+    p.add_argument("--min-p", type=float, metavar="P", help="draw from tokens at least P times as likely as the best")
+    p.add_argument(
+        "--repetition-penalty", type=float, default=1.0, metavar="THETA",
+        help="above 1, tokens that are written already become less likely",
+    )  # fmt: skip
+    p.add_argument("--no-repeat-ngram", type=int, metavar="N", help="no N tokens in a row come twice")
+    p.add_argument("--ban", nargs="+", default=[], metavar="WORD", help="words that are not written")
+    p.add_argument("--min-new-tokens", type=int, default=0, metavar="N", help="the text does not end before N tokens")
+    p.add_argument("--stop", nargs="+", default=[], metavar="STRING", help="the text ends before any of these")
+    p.add_argument("--greedy", action="store_true", help="take the likeliest token in place of drawing one")
+    p.add_argument("--logprobs", action="store_true", help="list each new token with its log-probability afterwards")
     p.add_argument("--seed", type=int, default=1337, help="the same seed writes the same text")
     p.add_argument("--num-samples", type=int, default=1)
 
 
 def _generate(given: argparse.Namespace) -> None:
-    from .commands.generate import generate_command
+    from .commands.generate import GenerateOptions, generate_command
 
     generate_command(
-        given.run, given.prompt, given.max_new_tokens, given.temperature, given.top_k, given.top_p, given.seed,
-        given.num_samples,
-    )  # fmt: skip
+        given.run, GenerateOptions(**{each.name: getattr(given, each.name) for each in fields(GenerateOptions)})
+    )
+
+
+def _add_score(commands: Any) -> None:
+    p = commands.add_parser("score", help="how likely a trained model finds each token of a text")
+    p.set_defaults(run_command=_score)
+    p.add_argument("run", metavar="RUN", help="directory of a run")
+    p.add_argument("text", nargs="?", metavar="TEXT", help="(default, or -: standard input)")
+    p.add_argument("--data", metavar="FILE", help="a file of text")
+    p.add_argument("--encoding", default="utf-8")
+    p.add_argument("--stride", type=int, help="tokens from window to window (default: the context; less is slower)")
+    p.add_argument("--json", action="store_true", help="print JSON only")
+
+
+def _score(given: argparse.Namespace) -> None:
+    from .commands.score import score_command
+    from .commands.tokenizer import read_text
+
+    score_command(given.run, read_text(given.text, given.data, given.encoding), given.stride, given.json)
+
+
+def _add_fill(commands: Any) -> None:
+    p = commands.add_parser("fill", help="let a trained encoder guess the hidden places of a text")
+    p.set_defaults(run_command=_fill)
+    p.add_argument("run", metavar="RUN", help="directory of a run with --task mlm")
+    p.add_argument("text", metavar="TEXT", help="a text with [MASK] in it")
+    p.add_argument("--top-k", type=int, default=5, help="candidates for each place")
+    p.add_argument("--json", action="store_true", help="print JSON")
+
+
+def _fill(given: argparse.Namespace) -> None:
+    from .commands.fill import fill_command
+
+    fill_command(given.run, given.text, given.top_k, given.json)
+
+
+def _add_translate(commands: Any) -> None:
+    for name, whole, help_ in (
+        ("translate", False, "let a trained encoder–decoder translate a text, line by line"),
+        ("summarize", True, "let a trained encoder–decoder make one text of a whole one"),
+    ):
+        p = commands.add_parser(name, help=help_)
+        p.set_defaults(run_command=_translate, whole=whole)
+        p.add_argument("run", metavar="RUN", help="directory of a run with --task seq2seq")
+        p.add_argument("text", metavar="TEXT", nargs="?", help="default: standard input")
+        p.add_argument("--beam", type=int, default=4, help="beginnings that are gone on with (1: greedy)")
+        p.add_argument("--length-penalty", type=float, default=0.6, help="more favours longer texts")
+        p.add_argument("--max-new-tokens", type=int, help="default: what the context holds")
+
+
+def _translate(given: argparse.Namespace) -> None:
+    from .commands.translate import translate_command
+
+    translate_command(given.run, given.text, given.beam, given.length_penalty, given.max_new_tokens, given.whole)
 
 
 def _add_eval(commands: Any) -> None:
     p = commands.add_parser("eval", help="score a text with a trained model")
     p.set_defaults(run_command=_eval)
-    p.add_argument("run", metavar="RUN", help="directory of a run")
+    p.add_argument("run", metavar="DIR", help="directory of a run, or a GPT-2 of Hugging Face")
     p.add_argument("--data", nargs="+", required=True, metavar="PATH", help="files or directories of text")
     p.add_argument("--encoding", default="utf-8")
     p.add_argument("--stride", type=int, help="tokens from window to window (default: the context; less is slower)")
@@ -242,3 +311,29 @@ def _tokenizer_convert(given: argparse.Namespace) -> None:
     from .commands.tokenizer import convert_command
 
     convert_command(_opened(given), given.out, given.to, given.overwrite)
+
+
+def _add_models(commands: Any) -> None:
+    p = commands.add_parser("models", help="the published models of 2018 to 2021: sizes, and how they were trained")
+    p.set_defaults(run_command=_models)
+    p.add_argument("name", metavar="NAME", nargs="?", help="one of them, with all that is known")
+    p.add_argument("--json", action="store_true", help="print JSON")
+
+
+def _models(given: argparse.Namespace) -> None:
+    from .commands.models import models_command
+
+    models_command(given.name, given.json)
+
+
+def _add_fetch(commands: Any) -> None:
+    p = commands.add_parser("fetch", help="download a GPT-2 from Hugging Face")
+    p.set_defaults(run_command=_fetch)
+    p.add_argument("name", metavar="NAME", help="gpt2, gpt2-medium, gpt2-large, gpt2-xl, or OWNER/NAME")
+    p.add_argument("--out", metavar="DIR", help="where to (default: models/ and the name)")
+
+
+def _fetch(given: argparse.Namespace) -> None:
+    from .commands.fetch import fetch_command
+
+    fetch_command(given.name, given.out)

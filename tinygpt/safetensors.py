@@ -26,6 +26,7 @@ DTYPES = {
     "U64": "<u8", "U32": "<u4", "U16": "<u2", "U8": "|u1", "BOOL": "|b1",
 }  # fmt: skip
 NAMES = {np.dtype(dtype): name for name, dtype in DTYPES.items()}
+BFLOAT16 = np.dtype("V2")  # the upper half of a float32's bits: two bytes that NumPy has no numbers for
 LARGEST_HEADER = 100_000_000  # bytes: the limit of the format's own library
 
 
@@ -52,9 +53,10 @@ def save(path: str | os.PathLike[str], arrays: Mapping[str, np.ndarray], metadat
             file.write(in_order.reshape(-1).view(np.uint8).data)
 
 
-def load(path: str | os.PathLike[str]) -> tuple[dict[str, np.ndarray], dict[str, str]]:
+def load(path: str | os.PathLike[str], bfloat16: bool = False) -> tuple[dict[str, np.ndarray], dict[str, str]]:
     """(arrays, metadata). The arrays are read-only windows on the file, read from disk when they are used.
 
+    bfloat16: arrays of that type come as BFLOAT16, for a caller that can make numbers of them; else they are refused.
     Raises BadInput, before anything is allocated, for a file that is truncated, damaged or of another kind.
     """
     path = Path(path)
@@ -77,7 +79,8 @@ def load(path: str | os.PathLike[str]) -> tuple[dict[str, np.ndarray], dict[str,
     metadata = header.pop("__metadata__", {})
     if not isinstance(metadata, dict) or not all(isinstance(v, str) for v in metadata.values()):
         raise BadInput(f"{path}: __metadata__ must hold strings")
-    entries = [_Entry(path, name, fields, size - 8 - length) for name, fields in header.items()]
+    types = {**DTYPES, "BF16": BFLOAT16} if bfloat16 else DTYPES
+    entries = [_Entry(path, name, fields, size - 8 - length, types) for name, fields in header.items()]
     _check_cover(path, entries, size - 8 - length)
     empty = size == 8 + length  # and nothing cannot be mapped
     data = np.empty(0, np.uint8) if empty else np.asarray(np.memmap(path, np.uint8, mode="r", offset=8 + length))
@@ -87,18 +90,18 @@ def load(path: str | os.PathLike[str]) -> tuple[dict[str, np.ndarray], dict[str,
 class _Entry:
     """One array of the header, checked."""
 
-    def __init__(self, path: Path, name: str, fields: Any, available: int) -> None:
+    def __init__(self, path: Path, name: str, fields: Any, available: int, types: Mapping[str, Any]) -> None:
         self.path, self.name = path, name
         try:
             dtype, shape, (start, stop) = fields["dtype"], fields["shape"], fields["data_offsets"]
             numbers = [*shape, start, stop]
         except (TypeError, KeyError, ValueError):
             raise BadInput(f"{path}: the entry {name!r} needs dtype, shape and two data_offsets") from None
-        if not isinstance(dtype, str) or dtype not in DTYPES:
-            raise BadInput(f"{path}: {name!r} has the type {dtype!r}, which is none of {', '.join(DTYPES)}")
+        if not isinstance(dtype, str) or dtype not in types:
+            raise BadInput(f"{path}: {name!r} has the type {dtype!r}, which is none of {', '.join(types)}")
         if not all(type(n) is int and n >= 0 for n in numbers):
             raise BadInput(f"{path}: shape and offsets of {name!r} must be whole numbers, and are {numbers}")
-        self.dtype, self.shape, self.start, self.stop = np.dtype(DTYPES[dtype]), tuple(shape), start, stop
+        self.dtype, self.shape, self.start, self.stop = np.dtype(types[dtype]), tuple(shape), start, stop
         if stop > available:
             raise BadInput(f"{path}: {name!r} ends at byte {stop}, and the file has {available}: it is cut off")
         if stop - start != math.prod(shape) * self.dtype.itemsize:

@@ -18,7 +18,18 @@ from ..device import Array, is_numpy
 from . import on_numpy, reference
 from .cpu import advice, blas_info, configure
 
-__all__ = ["DEPTHS", "adam_step", "advice", "blas_info", "configure", "is_composed", "room", "squared_norm", "use"]
+__all__ = [
+    "DEPTHS",
+    "adam_step",
+    "advice",
+    "blas_info",
+    "configure",
+    "depth",
+    "is_composed",
+    "room",
+    "squared_norm",
+    "use",
+]
 
 DEPTHS = ("composed", "reference", "fast")
 
@@ -45,6 +56,11 @@ class use:
         self, kind: type[BaseException] | None, error: BaseException | None, where: TracebackType | None
     ) -> None:
         _depth.set(self._before)
+
+
+def depth() -> str:
+    """What `use` has chosen."""
+    return _depth.get()
 
 
 def is_composed() -> bool:

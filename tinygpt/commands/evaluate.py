@@ -12,7 +12,7 @@ from ..errors import BadInput
 from ..text.batches import Batch, meeting_windows
 from ..text.corpus import read_files
 from ..train import causal_lm_loss, evaluate
-from ..train.run import Run
+from .opening import open_model
 
 BATCH_TOKENS = 2048  # of a batch: enough for the matrix library to run at full speed
 
@@ -22,8 +22,7 @@ def eval_command(run: str, data: list[str], encoding: str, stride: int | None, a
 
     The last line printed is JSON: loss, perplexity, bits_per_byte, tokens.
     """
-    checkpoint = Run.existing(run).load()
-    model, tokenizer = checkpoint.model(), checkpoint.tokenizer
+    model, tokenizer = open_model(run, "gpt")
     size = model.config.block_size
     if stride is not None and not 1 <= stride <= size:
         raise BadInput(f"--stride must be from 1 to the context of {size}, not {stride}")

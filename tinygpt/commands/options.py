@@ -7,7 +7,9 @@ from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Any
 
 from ..errors import BadInput
+from ..forms import FORMS
 
+TASKS = ("lm", "mlm", "denoise", "seq2seq")
 LARGEST_SEED = (1 << 63) - 1
 LARGEST_COUNT = 10**18 - 1
 
@@ -21,6 +23,10 @@ def option(default: Any, help: str, choices: tuple[str, ...] | None = None, fixe
 class TrainOptions:
     """Defaults do the main job: about two minutes on two cores."""
 
+    task: str = option(
+        "lm", "each next token (a GPT), hidden ones (an encoder), spoiled text or pairs (an encoder–decoder)", TASKS,
+        fixed=True,
+    )  # fmt: skip
     data: tuple[str, ...] = option((), "files or directories of text (default: the English in Python)")
     encoding: str = option("utf-8", "how --data is encoded")
     out: str = option("runs/english", "the run's directory")
@@ -37,7 +43,16 @@ class TrainOptions:
     n_embd: int = option(128, "channels", fixed=True)
     block_size: int = option(64, "context: how many tokens the model sees", fixed=True)
     bias: bool = option(False, "biases in linear layers and normalizations", fixed=True)
+    positions: str = option("learned", "how a token's place is told", FORMS["positions"], fixed=True)
+    norm: str = option("layer", "normalization", FORMS["norm"], fixed=True)
+    pre_norm: bool = option(True, "normalize what enters a layer, rather than what leaves it", fixed=True)
+    activation: str = option("gelu", "of the perceptron", FORMS["activation"], fixed=True)
+    n_kv_head: int | None = option(None, "heads of keys and values (default: as many as attention heads)", fixed=True)
     dropout: float = option(0.0, "probability with which activations are dropped")
+    whole_words: bool = option(False, "hide whole words, with --task mlm", fixed=True)
+    denoising: str = option("spans", "with --task denoise, T5's or BART's", ("spans", "infilling"), fixed=True)
+    label_smoothing: float = option(0.0, "with --task seq2seq, what is taken from the right token and given to all")
+    init_from: str | None = option(None, "directory of a run of this kind to begin from", fixed=True)
     batch_size: int = option(16, "sequences of a micro-batch")
     gradient_accumulation_steps: int = option(1, "micro-batches of a step")
     max_iters: int = option(2000, "steps")
@@ -67,6 +82,7 @@ class TrainOptions:
         if self.min_lr is not None:
             words = f"at least 0 and at most --learning-rate {self.learning_rate}"
             self._require("min_lr", lambda x: 0 <= x <= self.learning_rate, words)
+        self._require("label_smoothing", lambda x: 0 <= x < 1, "at least 0 and below 1")
         self._require("dropout", lambda x: 0 <= x < 1, "at least 0 and below 1")
         self._require("bpe_dropout", lambda x: 0 <= x <= 1, "at least 0 and at most 1")
         if self.bpe_dropout and self.tokenizer != "bpe":

@@ -61,10 +61,15 @@ def read_corpus(options: TrainOptions) -> Corpus:
     return read_files(options.data, options.encoding) if options.data else embedded_english()
 
 
-def prepare(corpus: Corpus, options: TrainOptions, tokenizer: BaseTokenizer | None = None) -> Texts:
-    """Raises BadInput for a corpus too short for one context, or with characters the tokenizer does not know."""
+def prepare(
+    corpus: Corpus, options: TrainOptions, tokenizer: BaseTokenizer | None = None, more_special: tuple[str, ...] = ()
+) -> Texts:
+    """The corpus as tokens; a new tokenizer gets the special tokens `more_special`, too.
+
+    Raises BadInput for a corpus too short for one context, or with characters the tokenizer does not know.
+    """
     train, validation = split(corpus)
-    tokenizer = tokenizer or _new_tokenizer(corpus, train, options)
+    tokenizer = tokenizer or _new_tokenizer(corpus, train, options, more_special)
     ids, held_out = _training_ids(tokenizer, train, options), tokenizer.encode_documents(validation.texts)
     if len(corpus.documents) == 1 and tokenizer.end_of_text is not None:
         ids, held_out = ids[:-1], held_out[:-1]  # one text cut in two does not end at the cut
@@ -82,11 +87,13 @@ def _training_ids(tokenizer: BaseTokenizer, train: Corpus, options: TrainOptions
     return np.fromiter(chain.from_iterable(rows), dtype=tokenizer.dtype)
 
 
-def _new_tokenizer(corpus: Corpus, train: Corpus, options: TrainOptions) -> BaseTokenizer:
+def _new_tokenizer(
+    corpus: Corpus, train: Corpus, options: TrainOptions, more_special: tuple[str, ...]
+) -> BaseTokenizer:
     special = (END_OF_TEXT,) if len(corpus.documents) > 1 else ()
     if options.tokenizer == "char":  # the alphabet of all the text, as nanoGPT does
-        return CharTokenizer.train(corpus.texts, special_tokens=special)
-    return Tokenizer.train(train.texts, options.vocab_size, special_tokens=(END_OF_TEXT,))
+        return CharTokenizer.train(corpus.texts, special_tokens=dict.fromkeys([*special, *more_special]))
+    return Tokenizer.train(train.texts, options.vocab_size, special_tokens=dict.fromkeys([END_OF_TEXT, *more_special]))
 
 
 def baselines(texts: Texts) -> dict[str, Evaluation]:

@@ -1,10 +1,11 @@
-"""`tinygpt train`: a corpus becomes a model that writes."""
+"""`tinygpt train`: data becomes a model. What is trained for, and what is shown of it, is the task's (tasks/)."""
 
 from __future__ import annotations
 
 import sys
 import time
 from contextlib import suppress
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -14,18 +15,15 @@ from autograd import Key, advice, blas_info, require_device
 
 from ..errors import BadInput, MissingExtra
 from ..files import replacing
-from ..model.gpt import GPT, GPTConfig
-from ..train import AdamW, Step, causal_lm_loss, evaluate, train, warmup_cosine
-from ..train.checkpoints import save_checkpoint
+from ..model import Module
+from ..train import AdamW, Step, evaluate, train, warmup_cosine
+from ..train.checkpoints import Checkpoint, save_checkpoint
 from ..train.evaluate import Evaluation
 from ..train.run import Run
 from ..view import loss_curve, loss_curve_png
 from .interrupt import Interrupt
 from .options import TrainOptions
-from .prepare import Texts, baselines, prepare, read_corpus
-from .writing import write_sample
-
-SAMPLE_TOKENS, LAST_SAMPLE_TOKENS = 60, 160
+from .tasks import TASKS, Task
 
 
 def train_command(given: dict[str, Any], resume: bool, overwrite: bool) -> None:
@@ -41,9 +39,8 @@ def train_command(given: dict[str, Any], resume: bool, overwrite: bool) -> None:
 class _Job:
     """A run under way: what it is made of, and where it stands."""
 
-    def __init__(self, run: Run, options: TrainOptions, texts: Texts, model: GPT, optimizer: AdamW) -> None:
-        self.run, self.options, self.texts, self.model, self.optimizer = run, options, texts, model, optimizer
-        self.baselines = baselines(texts)
+    def __init__(self, run: Run, options: TrainOptions, task: Task, model: Module, optimizer: AdamW) -> None:
+        self.run, self.options, self.task, self.model, self.optimizer = run, options, task, model, optimizer
         self.unsaved: list[dict[str, Any]] = []
 
     @classmethod
@@ -51,12 +48,15 @@ class _Job:
         if not overwrite and Run(options.out).path.exists():
             Run.create(options.out, overwrite)  # says at once what is in the way
         _require_device(options.device)
-        texts = prepare(read_corpus(options), options)
-        model = GPT(_model_config(options, texts.tokenizer.vocab_size), Key(options.seed).fold("init"))
+        kind, begun = TASKS[options.task], _beginning(options)
+        task = kind(kind.read(options), options, begun and begun.tokenizer)
+        model = task.model(Key(options.seed).fold("init"))
+        if begun is not None:
+            _take_weights(model, begun, options)
         run = Run.create(options.out, overwrite)
-        texts.tokenizer.save(run.tokenizer)
+        task.tokenizer.save(run.tokenizer)
         model.to(options.device)
-        job = cls(run, options, texts, model, _optimizer(model, options))
+        job = cls(run, options, task, model, _optimizer(model, options))
         run.write_config(job.record())
         return job
 
@@ -72,8 +72,9 @@ class _Job:
             ) from None
         options = options.resumed_with(given)
         _require_device(options.device)
-        corpus = read_corpus(options)
-        if corpus.fingerprint != fingerprint:
+        kind = TASKS[options.task]
+        data = kind.read(options)
+        if data.fingerprint != fingerprint:
             raise BadInput(
                 f"the corpus is not the one this run was trained on ({name}): give the same --data (the embedded "
                 "corpus differs between versions of Python)"
@@ -85,7 +86,7 @@ class _Job:
                 file=sys.stderr,
             )
         model = checkpoint.model(options.device)
-        job = cls(run, options, prepare(corpus, options, checkpoint.tokenizer), model, _optimizer(model, options))
+        job = cls(run, options, kind(data, options, checkpoint.tokenizer), model, _optimizer(model, options))
         checkpoint.restore(job.optimizer)
         log = run.read_log(before_step=checkpoint.step)
         run.rewrite_log([entry for entry in log if not entry.get("whole")])  # the end comes again
@@ -98,10 +99,10 @@ class _Job:
         return self.optimizer.steps
 
     def record(self) -> dict[str, Any]:
-        corpus = self.texts.corpus
+        data = self.task.data
         return {
             "options": self.options.record(),
-            "corpus": {"name": corpus.name, "bytes": corpus.n_bytes, "fingerprint": corpus.fingerprint},
+            "corpus": {"name": data.name, "bytes": data.n_bytes, "fingerprint": data.fingerprint},
             "python": sys.version.split()[0],
             "numpy": np.__version__,
             "parameters": self.model.n_params,
@@ -109,18 +110,15 @@ class _Job:
 
     def describe(self) -> None:
         """What is about to happen, and what numbers to expect."""
-        t, c = self.texts, self.model.config
-        print(f"corpus     {t.corpus.name}: {t.corpus.n_bytes / 1e6:.2f} MB, fingerprint {t.corpus.fingerprint[:12]}")
-        print(f"           train {len(t.train):,} tokens, validation {len(t.validation):,} (held-out text)")
-        kind = "bytes merged in pairs" if self.options.tokenizer == "bpe" else "characters"
-        print(f"tokenizer  {c.vocab_size:,} tokens ({kind}), {t.train_bytes / len(t.train):.2f} bytes a token")
+        data, c = self.task.data, self.model.config
+        print(f"corpus     {data.name}: {data.n_bytes / 1e6:.2f} MB, fingerprint {data.fingerprint[:12]}")
+        print(*self.task.data_lines(), sep="\n")
         print(f"model      {c.n_layer} layers, {c.n_head} heads, {c.n_embd} wide, context {c.block_size}: ", end="")
         print(f"{self.model.n_params:,} parameters")
-        batch = self.options.batch_size * self.options.gradient_accumulation_steps
-        print(f"steps      {self.options.max_iters:,} of {batch * c.block_size:,} tokens on {self.options.device}")
-        uniform, bigram = (self.baselines[name].loss for name in ("uniform guess", "counted bigram"))
-        print(f"           a fresh model guesses: its loss is near ln {c.vocab_size} = {uniform:.3f} nats a token;")
-        print(f"           counting which token follows which gives {bigram:.3f}", flush=True)
+        print(f"steps      {self.options.max_iters:,} of {self.task.step_size} on {self.options.device}")
+        (_, uniform), *others = self.task.baselines.items()
+        print(f"           a fresh model guesses: its loss is near ln {c.vocab_size} = {uniform.loss:.3f} nats a token")
+        print(*(f"           a {name} gives {each.loss:.3f}" for name, each in others), sep="\n", flush=True)
 
     def train(self) -> None:
         if (note := advice()) is not None:
@@ -129,10 +127,10 @@ class _Job:
         min_lr = o.learning_rate / 10 if o.min_lr is None else o.min_lr
         rate = warmup_cosine(o.learning_rate, min_lr, o.warmup_iters, o.max_iters)
         steps = train(
-            self.model, causal_lm_loss, self.texts.train_batches(o), self.optimizer, o.max_iters, rate,
+            self.model, self.task.loss, self.task.batches(), self.optimizer, o.max_iters, rate,
             o.gradient_accumulation_steps, start=self.step, seed=o.seed,
         )  # fmt: skip
-        some_validation = self.texts.some_validation(o)
+        some_validation = self.task.some_validation()
         progress = tqdm(total=o.max_iters, initial=self.step, unit="step", dynamic_ncols=True)
         with Interrupt() as interrupt, progress:
             begun = time.perf_counter()
@@ -167,16 +165,16 @@ class _Job:
 
     def _look(self, some_validation: list[Any], progress: tqdm) -> None:
         """Now and then: how the held-out text does, what the model writes, and a save."""
-        loss = evaluate(self.model, causal_lm_loss, some_validation).loss
+        loss = evaluate(self.model, self.task.measure, some_validation).loss
         self.unsaved.append({"step": self.step - 1, "validation_loss": loss})
         with progress.external_write_mode(file=sys.stdout):
-            print(f"\nstep {self.step}: validation loss {loss:.3f}. It writes:")
-            write_sample(self.model, self.texts.tokenizer, "", SAMPLE_TOKENS, seed=self.step)
+            print(f"\nstep {self.step}: validation loss {loss:.3f}. {self.task.does}:")
+            self.task.show(self.model, seed=self.step)
         self.save()
 
     def save(self) -> None:
         save_checkpoint(
-            self.run.checkpoint, self.step, self.model, self.optimizer, self.record(), self.texts.tokenizer
+            self.run.checkpoint, self.step, self.model, self.optimizer, self.record(), self.task.tokenizer
         )
         self.run.append_log(self.unsaved)
         self.unsaved = []
@@ -188,25 +186,26 @@ class _Job:
     def finish(self) -> None:
         """The whole held-out text, beside the baselines; the curve; a sample; where everything is."""
         self.save()  # before the evaluation, which takes its time
-        batches = self.texts.whole_validation(self.options)
-        result = evaluate(self.model, causal_lm_loss, batches, self.texts.validation_bytes)
+        result = evaluate(self.model, self.task.measure, self.task.whole_validation(), self.task.validation_bytes)
         self.run.append_log([{"step": self.step - 1, "validation_loss": result.loss, "whole": True}])
         self._draw()
         print("\nthe whole held-out text     loss (nats a token)   perplexity   bits per byte")
-        for name, evaluation in {**self.baselines, "this GPT": result}.items():
+        for name, evaluation in {**self.task.baselines, self.task.this_model: result}.items():
             print(_row(name, evaluation))
-        ratio = result.bits_per_byte / self.baselines["counted bigram"].bits_per_byte
-        print(f"\n{abs(1 - ratio):.0%} {'fewer' if ratio < 1 else 'more'} bits than the counted bigram. It writes:\n")
-        write_sample(self.model, self.texts.tokenizer, "", LAST_SAMPLE_TOKENS, seed=self.options.seed)
+        to_beat, known = list(self.task.baselines.items())[-1]
+        ratio = result.nats / known.nats
+        print(f"\n{abs(1 - ratio):.0%} {'fewer' if ratio < 1 else 'more'} bits than the {to_beat}. {self.task.does}:\n")
+        self.task.show(self.model, seed=self.options.seed, at_the_end=True)
+        print(*self.task.scores(self.model), sep="\n")
         print(f"\neverything is in {self.run.path}: {', '.join(sorted(p.name for p in self.run.path.iterdir()))}")
-        print(f"more of it: tinygpt generate {self.run.path} --prompt 'The '")
+        print(self.task.next_command(str(self.run.path)))
 
     def _draw(self) -> None:
         log = self.run.read_log()
         training = [(e["step"] + 1, e["loss"]) for e in log if "loss" in e]
         validation = [(e["step"] + 1, e["validation_loss"]) for e in log if "validation_loss" in e]
-        lines = {name: evaluation.loss for name, evaluation in self.baselines.items()}
-        title = f"{self.texts.corpus.name}: {self.model.n_params:,} parameters"
+        lines = {name: evaluation.loss for name, evaluation in self.task.baselines.items()}
+        title = f"{self.task.data.name}: {self.model.n_params:,} parameters"
         with replacing(self.run.curve) as file:
             file.write(loss_curve(training, validation, lines, title).encode())
         with suppress(MissingExtra):  # the SVG shows the same
@@ -220,16 +219,27 @@ def _require_device(device: str) -> None:
         raise BadInput(f"--device {device}: {error}") from None
 
 
-def _model_config(o: TrainOptions, vocab_size: int) -> GPTConfig:
-    return GPTConfig(vocab_size, o.block_size, o.n_layer, o.n_head, o.n_embd, o.dropout, o.bias)
+def _beginning(options: TrainOptions) -> Checkpoint | None:
+    """The run that this one begins from, whose vocabulary it takes."""
+    return None if options.init_from is None else Run.existing(options.init_from).load()
 
 
-def _optimizer(model: GPT, o: TrainOptions) -> AdamW:
+def _take_weights(model: Module, begun: Checkpoint, options: TrainOptions) -> None:
+    if replace(begun.model_config, dropout=options.dropout) != model.config:
+        raise BadInput(
+            f"{options.init_from} holds a model of another form: {begun.model_config}; give the options it was trained "
+            f"with, which are in its config.json"
+        )
+    model.load_state_dict(begun.model().state_dict())
+
+
+def _optimizer(model: Module, o: TrainOptions) -> AdamW:
     return AdamW(model.parameters(), o.beta1, o.beta2, weight_decay=o.weight_decay, grad_clip=o.grad_clip)
 
 
 def _row(name: str, e: Evaluation) -> str:
-    return f"{name:<24} {e.loss:>22.3f} {e.perplexity:>12,.1f} {e.bits_per_byte:>15.3f}"
+    bits = f"{e.bits_per_byte:>15.3f}" if e.n_bytes else f"{'–':>15}"
+    return f"{name:<24} {e.loss:>22.3f} {e.perplexity:>12,.1f} {bits}"
 
 
 def _engine(info: dict[str, Any]) -> str:

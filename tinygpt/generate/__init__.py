@@ -1,6 +1,39 @@
-"""A model writes: rules that choose the next token, and the loop that asks for it."""
+"""A model writes: rules that choose the next token, the loop that asks for it, text as it comes, and its likelihood.
 
-from .decoding import generate
-from .sampling import Rule, chain, sample, temperature, top_k, top_p
+For an encoder the hidden places of a text; for an encoder–decoder searches.
+"""
 
-__all__ = ["Rule", "chain", "generate", "sample", "temperature", "top_k", "top_p"]
+from .decoding import Written, generate, generate_with_logprobs
+from .fill import Candidate, fill
+from .history import banned, banned_words, min_length, no_repeat_ngram, repetition_penalty
+from .sampling import Rule, chain, min_p, sample, temperature, top_k, top_p
+from .score import Score, score, score_text
+from .streaming import StopAt, stream_text
+from .translate import beam_search, greedy_search
+
+__all__ = [
+    "Candidate",
+    "Rule",
+    "Score",
+    "StopAt",
+    "Written",
+    "banned",
+    "banned_words",
+    "beam_search",
+    "chain",
+    "fill",
+    "generate",
+    "generate_with_logprobs",
+    "greedy_search",
+    "min_length",
+    "min_p",
+    "no_repeat_ngram",
+    "repetition_penalty",
+    "sample",
+    "score",
+    "score_text",
+    "stream_text",
+    "temperature",
+    "top_k",
+    "top_p",
+]

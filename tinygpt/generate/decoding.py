@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from autograd import Key, no_grad, to_device, to_numpy
+from autograd import Key, log_softmax, no_grad, to_device, to_numpy
 
 from ..errors import BadInput
 from .sampling import Rule, greedy, sample
+
+
+class Written(NamedTuple):
+    """A new token, and the logarithm of the probability, in nats, that the model itself gave it, before any rule."""
+
+    token: int
+    logprob: float
 
 
 def generate(
@@ -32,6 +39,19 @@ def generate(
     Example: examples/06_generation.py
     Test: tests/test_generate.py
     """
+    written = generate_with_logprobs(model, prompt, max_new_tokens, rule, key, stop_tokens)
+    return (token for token, _ in written)
+
+
+def generate_with_logprobs(
+    model: Any,
+    prompt: Sequence[int],
+    max_new_tokens: int,
+    rule: Rule | None = None,
+    key: Key | None = None,
+    stop_tokens: Collection[int] = (),
+) -> Iterator[Written]:
+    """The same tokens as `generate`, each with its log-probability. Raises BadInput as `generate` does."""
     tokens, config = list(prompt), model.config
     if not tokens:
         raise BadInput("a prompt needs at least one token: begin with the end-of-text token, or with a newline")
@@ -44,15 +64,15 @@ def generate(
 
 def _continue(
     model: Any, tokens: list[int], max_new_tokens: int, rule: Rule | None, key: Key | None, stop_tokens: Collection[int]
-) -> Iterator[int]:
+) -> Iterator[Written]:
     config, device = model.config, model.parameters()[0].device
     for n in range(max_new_tokens):
         window = np.asarray([tokens[-config.block_size :]], dtype=np.int64)
         with no_grad():
             logits = to_numpy(model(to_device(window, device)).data[0, -1])
-        logits = rule(logits) if rule else logits
-        token = greedy(logits) if key is None else sample(logits, key.fold("token", n))
+        allowed = rule(logits, tokens) if rule else logits
+        token = greedy(allowed) if key is None else sample(allowed, key.fold("token", n))
         if token in stop_tokens:
             return
         tokens.append(token)
-        yield token
+        yield Written(token, float(log_softmax(logits.astype(np.float64)).data[token]))

@@ -1,7 +1,11 @@
 """How the next token is chosen: rules turn logits into logits and compose, then one token is drawn.
 
-    rule = chain(temperature(0.8), top_k(50), top_p(0.9))
-    token = sample(rule(logits), Key(seed).fold("token", position))
+    rule = chain(repetition_penalty(1.2), temperature(0.8), top_k(50), top_p(0.9))
+    token = sample(rule(logits, tokens), Key(seed).fold("token", position))
+
+A rule is a function of the logits of the next token and of the tokens written so far, the prompt's among them. Those
+here look at the logits alone; those in history.py at what is written, too. A token that a rule excludes has the logit
+−∞, and every rule leaves it so.
 
 V vocabulary; logits (V,) on the CPU.
 """
@@ -9,7 +13,7 @@ V vocabulary; logits (V,) on the CPU.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
@@ -17,15 +21,16 @@ from autograd import Key, softmax
 
 from ..errors import BadInput
 
-Rule = Callable[[np.ndarray], np.ndarray]
+Rule = Callable[[np.ndarray, Sequence[int]], np.ndarray]
+"""rule(logits, tokens) → logits, as a new array where it changes any."""
 
 
 def chain(*rules: Rule) -> Rule:
     """The rules one after the other, in the order given."""
 
-    def apply(logits: np.ndarray) -> np.ndarray:
+    def apply(logits: np.ndarray, tokens: Sequence[int]) -> np.ndarray:
         for rule in rules:
-            logits = rule(logits)
+            logits = rule(logits, tokens)
         return logits
 
     return apply
@@ -37,27 +42,29 @@ def temperature(t: float) -> Rule:
     Formula: logits ← logits / t
     Paper: Ackley, Hinton & Sejnowski 1985, "A learning algorithm for Boltzmann machines", equation 5
     Example: examples/06_generation.py
-    Test: tests/test_generate.py
+    Test: tests/test_rules.py
     """
     if not (t > 0 and math.isfinite(t)):
         raise BadInput(f"the temperature must be a number above 0, not {t} (top_k=1 always takes the likeliest)")
-    return lambda logits: logits.astype(np.float64) / t  # a tiny t overflows single precision
+    return lambda logits, tokens: logits.astype(np.float64) / t  # a tiny t overflows single precision
 
 
 def top_k(k: int) -> Rule:
     """Keeps the k likeliest tokens; tokens that tie with the k-th stay too.
 
+    Raises BadInput for a k below 1 and, when it is applied, for one beyond the vocabulary.
+
     Formula: logits_i ← −∞ where logits_i < the k-th largest
     Paper: Fan, Lewis & Dauphin 2018, "Hierarchical neural story generation", section 5.3
     Example: examples/06_generation.py
-    Test: tests/test_generate.py
+    Test: tests/test_rules.py
     """
     if k < 1:
         raise BadInput(f"top_k must be at least 1, not {k}")
 
-    def keep(logits: np.ndarray) -> np.ndarray:
-        if k >= logits.size:
-            return logits
+    def keep(logits: np.ndarray, tokens: Sequence[int]) -> np.ndarray:
+        if k > logits.size:
+            raise BadInput(f"top_k must be at most the {logits.size} tokens of the vocabulary, not {k}")
         kth = np.partition(logits, -k)[-k]
         return np.where(logits >= kth, logits, -np.inf)
 
@@ -67,20 +74,22 @@ def top_k(k: int) -> Rule:
 def top_p(p: float) -> Rule:
     """Keeps the smallest set of likeliest tokens whose probabilities add up to p or more (nucleus sampling).
 
+    Among tokens that tie for the last place those with lower ids stay: all of them would be more than the smallest set.
+
     Formula: keep i while Σ of the probabilities before i, in descending order, is below p
     Paper: Holtzman et al. 2020, "The curious case of neural text degeneration", section 3.1
     Example: examples/06_generation.py
-    Test: tests/test_generate.py
+    Test: tests/test_rules.py
     """
     if not 0 < p <= 1:
         raise BadInput(f"top_p must be above 0 and at most 1, not {p}")
 
-    def keep(logits: np.ndarray) -> np.ndarray:
+    def keep(logits: np.ndarray, tokens: Sequence[int]) -> np.ndarray:
         if p == 1:
             return logits
         order = np.argsort(-logits, kind="stable")
-        probabilities = softmax(logits[order]).data
-        before = np.cumsum(probabilities) - probabilities
+        probabilities = softmax(logits[order].astype(np.float64)).data
+        before = np.concatenate([[0.0], np.cumsum(probabilities)[:-1]])
         kept = np.full_like(logits, -np.inf)
         kept[order[before < p]] = logits[order[before < p]]
         return kept
@@ -88,14 +97,37 @@ def top_p(p: float) -> Rule:
     return keep
 
 
+def min_p(p: float) -> Rule:
+    """Keeps the tokens that are at least p times as likely as the likeliest: few where the model is sure of itself.
+
+    A ratio of probabilities is a difference of logits, so that no sum is needed, and ties stay or go together.
+
+    Formula: logits_i ← −∞ where p_i < p · max_j p_j, that is, logits_i − max_j logits_j < ln p
+    Paper: Nguyen et al. 2024, "Turning up the heat: min-p sampling for creative and coherent LLM outputs", section 3
+    Example: examples/06_generation.py
+    Test: tests/test_rules.py
+    """
+    if not 0 < p <= 1:
+        raise BadInput(f"min_p must be above 0 and at most 1, not {p}")
+
+    def keep(logits: np.ndarray, tokens: Sequence[int]) -> np.ndarray:
+        behind = logits.astype(np.float64) - logits.max() if logits.max() > -np.inf else logits
+        return np.where(behind >= math.log(p), logits, -np.inf)
+
+    return keep
+
+
 def sample(logits: np.ndarray, key: Key) -> int:
     """One token, token i with probability softmax(logits)_i: the first whose cumulative probability exceeds u.
+
+    Raises BadInput where no token is left to draw, and for logits that are not numbers.
 
     Formula: i = min{ i : Σ_{j ≤ i} p_j > u }, u uniform in [0, 1)
     Paper: Devroye 1986, "Non-uniform random variate generation", section III.2.1
     Example: examples/06_generation.py
-    Test: tests/test_generate.py
+    Test: tests/test_rules.py
     """
+    _require_a_choice(logits)
     probabilities = softmax(logits.astype(np.float64)).data
     cumulative = np.cumsum(probabilities)
     u = float(key.uniform(1)[0]) * cumulative[-1]  # the last sum may round to a little less than 1
@@ -103,5 +135,14 @@ def sample(logits: np.ndarray, key: Key) -> int:
 
 
 def greedy(logits: np.ndarray) -> int:
-    """The likeliest token, the lowest id among equals."""
+    """The likeliest token, the lowest id among equals. Raises BadInput as `sample` does."""
+    _require_a_choice(logits)
     return int(logits.argmax())
+
+
+def _require_a_choice(logits: np.ndarray) -> None:
+    best = logits.max()
+    if best == -np.inf:
+        raise BadInput("the rules exclude every token of the vocabulary: forbid less, or ask for a shorter text")
+    if not np.isfinite(best):
+        raise BadInput("the model's predictions are not finite numbers: its training has gone astray")

@@ -1,20 +1,28 @@
-"""Multi-head causal self-attention.
+"""Multi-head attention: of a sequence to itself, and to another one.
 
-B batch, T time, C channels, H heads, D = C/H channels of a head.
+B batch, T time, S time of the source, C channels, H heads, G heads of keys and values, D channels of a head.
 """
 
 from __future__ import annotations
 
+from typing import Any
+
 from autograd import Key, Tensor, attention, dropout, split
 
+from .cache import LayerCache
+from .config import TransformerConfig
 from .layers import Linear
 from .module import Module
+from .positions import Positions
 
 
-class CausalSelfAttention(Module):
-    """Each head looks back over the sequence with its own queries, keys and values; a projection joins them.
+class SelfAttention(Module):
+    """Each head looks over the sequence with its own queries, keys and values; a projection joins them.
 
-    Formula: y = concat(head_1 … head_H) W_o, head_h = attention(x W_q, x W_k, x W_v), causal
+    Causal: every position sees itself and what is before it. With fewer heads of keys and values than of queries,
+    several of these share one (Shazeer 2019, "Fast transformer decoding"; Ainslie et al. 2023, "GQA").
+
+    Formula: y = concat(head_1 … head_H) W_o, head_h = attention(x W_q, x W_k, x W_v)
     Paper: Vaswani et al. 2017, "Attention is all you need", section 3.2.2
     Example: examples/04_attention.py
     Test: tests/test_model.py
@@ -23,17 +31,81 @@ class CausalSelfAttention(Module):
     c_attn: Linear
     c_proj: Linear
     n_head: int
+    n_kv_head: int
+    causal: bool
     p: float
 
-    def __init__(self, n_embd: int, n_head: int, key: Key, bias: bool, std: float, p: float) -> None:
-        self.c_attn = Linear(n_embd, 3 * n_embd, key.fold("c_attn"), bias)  # queries, keys and values side by side
-        self.c_proj = Linear(n_embd, n_embd, key.fold("c_proj"), bias, std)
-        self.n_head, self.p = n_head, p
+    def __init__(self, c: TransformerConfig, key: Key, std: float, causal: bool = True) -> None:
+        D = c.channels_of_head
+        self.n_head, self.n_kv_head, self.causal, self.p = c.n_head, c.key_heads, causal, c.dropout
+        width = (c.n_head + 2 * c.key_heads) * D  # queries, keys and values side by side
+        self.c_attn = Linear(c.n_embd, width, key.fold("c_attn"), c.bias)
+        self.c_proj = Linear(c.n_head * D, c.n_embd, key.fold("c_proj"), c.bias, std)
 
-    def __call__(self, x: Tensor, key: Key | None = None) -> Tensor:
-        B, T, C = x.shape
-        parts = split(self.c_attn(x), 3, axis=-1)
-        q, k, v = (part.reshape(B, T, self.n_head, C // self.n_head).swapaxes(1, 2) for part in parts)  # (B, H, T, D)
-        y = attention(q, k, v, causal=True, dropout=self.p, key=key and key.fold("attention"))
-        y = y.swapaxes(1, 2).reshape(B, T, C)
-        return dropout(self.c_proj(y), self.p, key and key.fold("c_proj"))
+    def __call__(
+        self,
+        x: Tensor,
+        key: Key | None = None,
+        mask: Any = None,
+        positions: Positions | None = None,
+        bias: Tensor | None = None,
+        at: Any = None,
+        cache: LayerCache | None = None,
+    ) -> Tensor:
+        """mask: boolean, True where a query may look, broadcast to (B, H, T, T_all). bias: added to the scores.
+
+        at: where the tokens stand (see Positions). cache: the keys and values before them, to which theirs are added.
+        """
+        H, G = self.n_head, self.n_kv_head
+        q, k, v = split_heads(self.c_attn(x), H, G, G)
+        if positions is not None:
+            q, k = positions.turn(q, at), positions.turn(k, at)
+        if cache is not None:
+            k, v = cache.append(k, v)
+        y = attention(q, k, v, mask, bias, causal=self.causal, dropout=self.p, key=key and key.fold("attention"))
+        return dropout(self.c_proj(join_heads(y)), self.p, key and key.fold("c_proj"))
+
+
+class CrossAttention(Module):
+    """Queries from one sequence, keys and values from another: the decoder reads the source.
+
+    Formula: head_h = attention(x W_q, source W_k, source W_v)
+    Paper: Vaswani et al. 2017, "Attention is all you need", section 3.2.3
+    Example: examples/09_translation.py
+    Test: tests/test_seq2seq.py
+    """
+
+    c_q: Linear
+    c_kv: Linear
+    c_proj: Linear
+    n_head: int
+    n_kv_head: int
+    p: float
+
+    def __init__(self, c: TransformerConfig, key: Key, std: float) -> None:
+        D = c.channels_of_head
+        self.n_head, self.n_kv_head, self.p = c.n_head, c.key_heads, c.dropout
+        self.c_q = Linear(c.n_embd, c.n_head * D, key.fold("c_q"), c.bias)
+        self.c_kv = Linear(c.n_embd, 2 * c.key_heads * D, key.fold("c_kv"), c.bias)
+        self.c_proj = Linear(c.n_head * D, c.n_embd, key.fold("c_proj"), c.bias, std)
+
+    def __call__(self, x: Tensor, source: Tensor, key: Key | None = None, mask: Any = None) -> Tensor:
+        """x (B, T, C), source (B, S, C); mask broadcast to (B, H, T, S): True at the source's real tokens."""
+        (q,) = split_heads(self.c_q(x), self.n_head)
+        k, v = split_heads(self.c_kv(source), self.n_kv_head, self.n_kv_head)
+        y = attention(q, k, v, mask, dropout=self.p, key=key and key.fold("attention"))
+        return dropout(self.c_proj(join_heads(y)), self.p, key and key.fold("c_proj"))
+
+
+def split_heads(x: Tensor, *heads: int) -> list[Tensor]:
+    """(B, T, Σ heads · D) → for each number of heads (B, heads, T, D)."""
+    B, T, width = x.shape
+    D = width // sum(heads)
+    ends = [D * sum(heads[: i + 1]) for i in range(len(heads) - 1)]
+    return [part.reshape(B, T, n, D).swapaxes(1, 2) for part, n in zip(split(x, ends, axis=-1), heads, strict=True)]
+
+
+def join_heads(y: Tensor) -> Tensor:
+    """(B, H, T, D) → (B, T, H · D)."""
+    B, H, T, D = y.shape
+    return y.swapaxes(1, 2).reshape(B, T, H * D)

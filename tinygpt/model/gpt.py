@@ -5,47 +5,29 @@ B batch, T time, C channels, V vocabulary.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from typing import Any
 
-from autograd import Key, Tensor, dropout, linear
+from autograd import Key, Tensor, array_module, dropout, linear
 
-from ..errors import BadInput
-from .block import Block
-from .layers import Embedding, LayerNorm
+from .block import Block, run_blocks
+from .cache import Cache
+from .config import TransformerConfig
+from .layers import Embedding, LayerNorm, Linear, RMSNorm, make_norm
 from .module import Module
-from .positions import LearnedPositions
+from .positions import Positions, make_positions
 
 
 @dataclass(frozen=True)
-class GPTConfig:
-    """The hyper-parameters of a GPT, with the field's usual names. Raises BadInput for values that make no model."""
-
-    vocab_size: int
-    block_size: int = 64
-    n_layer: int = 4
-    n_head: int = 4
-    n_embd: int = 128
-    dropout: float = 0.0
-    bias: bool = True
-
-    def __post_init__(self) -> None:
-        for field in fields(self):
-            value = getattr(self, field.name)
-            if field.type == "int" and (not isinstance(value, int) or isinstance(value, bool) or value < 1):
-                raise BadInput(f"{field.name} must be a whole number of at least 1, not {value!r}")
-        if not isinstance(self.dropout, int | float) or not 0 <= self.dropout < 1:
-            raise BadInput(f"dropout must be at least 0 and below 1, not {self.dropout!r}")
-        if not isinstance(self.bias, bool):
-            raise BadInput(f"bias must be true or false, not {self.bias!r}")
-        if self.n_embd % self.n_head:
-            raise BadInput(
-                f"n_embd {self.n_embd} cannot be divided among n_head {self.n_head} heads: make it a multiple"
-            )
+class GPTConfig(TransformerConfig):
+    """The hyper-parameters of a GPT. The defaults are GPT-2's form."""
 
 
 class GPT(Module):
     """Token and position vectors, n_layer blocks, a last normalization, and the token table again as output layer.
+
+    `recompute` chooses, for each forward anew, to keep only what enters each block and to compute the rest again in the
+    backward: less memory, more time, the same bits.
 
     Formula: logits = ln_f(block_n(… block_1(wte[ids] + wpe))) · wteᵀ
     Paper: Radford et al. 2019, "Language models are unsupervised multitask learners", section 2.3
@@ -55,23 +37,49 @@ class GPT(Module):
 
     config: GPTConfig
     wte: Embedding
-    wpe: LearnedPositions
+    wpe: Positions
     h: list[Block]
-    ln_f: LayerNorm
+    ln_f: LayerNorm | RMSNorm | None
+    lm_head: Linear | None
+    recompute: bool
 
     def __init__(self, config: GPTConfig, key: Key) -> None:
         c = self.config = config
         self.wte = Embedding(c.vocab_size, c.n_embd, key.fold("wte"))
-        self.wpe = LearnedPositions(c.block_size, c.n_embd, key.fold("wpe"))
-        self.h = [
-            Block(c.n_embd, c.n_head, c.n_layer, key.fold("h", i), c.bias, c.dropout) for i in range(c.n_layer)
-        ]
-        self.ln_f = LayerNorm(c.n_embd, c.bias)
+        self.wpe = make_positions(c, key.fold("wpe"))
+        self.h = [Block(c, key.fold("h", i)) for i in range(c.n_layer)]
+        self.ln_f = make_norm(c) if c.pre_norm else None  # a post-norm block ends in a normalization of its own
+        self.lm_head = None if c.tied else Linear(c.n_embd, c.vocab_size, key.fold("lm_head"), bias=False)
+        self.recompute = False
 
     def __call__(self, ids: Any, key: Key | None = None) -> Tensor:
-        """Logits (B, T, V) for ids (B, T), T ≤ block_size. A key switches dropout on; without one it is off."""
-        _, T = ids.shape
-        x = dropout(self.wte(ids) + self.wpe(T), self.config.dropout, key and key.fold("embedding"))
-        for i, block in enumerate(self.h):
-            x = block(x, key and key.fold("h", i))
-        return linear(self.ln_f(x), self.wte.weight, transposed=True)
+        """Logits (B, T, V) for ids (B, T). A key switches dropout on; without one it is off.
+
+        Learned positions end at block_size; the others go on, though no model has been trained there.
+        """
+        return self.logits(self.hidden(ids, key))
+
+    def hidden(
+        self, ids: Any, key: Key | None = None, cache: Cache | None = None, mask: Any = None, at: Any = None
+    ) -> Tensor:
+        """The states (B, T, C) from which the next tokens are guessed.
+
+        cache: what has been read before ids, to which these are added. mask: boolean, True where a query may look,
+        broadcast to (B, H, T, T_all). at: where the tokens stand, if not after what the cache holds.
+        """
+        T = ids.shape[1]
+        before = 0 if cache is None else cache.length
+        if before and at is None:
+            at = before + array_module(ids).arange(T)
+        x = dropout(self.wpe.add(self.wte(ids), at), self.config.dropout, key and key.fold("embedding"))
+        bias = self.wpe.bias(T, before + T, x)
+        x = run_blocks(
+            self.h, x, key, mask, self.wpe, bias, recompute=self.recompute, at=at, caches=cache and cache.layers
+        )
+        return x if self.ln_f is None else self.ln_f(x)
+
+    def logits(self, hidden: Tensor) -> Tensor:
+        """(…, V) from states (…, C)."""
+        if self.lm_head is not None:
+            return self.lm_head(hidden)
+        return linear(hidden, self.wte.weight, transposed=True)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from autograd import Key, Tensor, embedding, full, layer_norm, linear
+from autograd import Key, Tensor, embedding, full, layer_norm, linear, rms_norm
 
+from .config import TransformerConfig
 from .module import Module, Parameter
 
 STD = 0.02  # of initial weights: Radford et al. 2019 (GPT-2), as its released code has it
@@ -43,9 +44,31 @@ class LayerNorm(Module):
     weight: Parameter
     bias: Parameter | None
 
-    def __init__(self, n_embd: int, bias: bool = True) -> None:
+    eps: float
+
+    def __init__(self, n_embd: int, bias: bool = True, eps: float = 1e-5) -> None:
         self.weight = Parameter(full((n_embd,), 1.0))
         self.bias = Parameter(full((n_embd,), 0.0)) if bias else None
+        self.eps = eps
 
     def __call__(self, x: Tensor) -> Tensor:
-        return layer_norm(x, self.weight, self.bias)
+        return layer_norm(x, self.weight, self.bias, self.eps)
+
+
+class RMSNorm(Module):
+    """x / √(mean(x²) + eps) · weight over the channels: a layer norm that shifts nothing."""
+
+    weight: Parameter
+    eps: float
+
+    def __init__(self, n_embd: int, eps: float = 1e-5) -> None:
+        self.weight = Parameter(full((n_embd,), 1.0))
+        self.eps = eps
+
+    def __call__(self, x: Tensor) -> Tensor:
+        return rms_norm(x, self.weight, self.eps)
+
+
+def make_norm(c: TransformerConfig) -> LayerNorm | RMSNorm:
+    """The normalization that a configuration names."""
+    return RMSNorm(c.n_embd, c.norm_eps) if c.norm == "rms" else LayerNorm(c.n_embd, c.bias, c.norm_eps)

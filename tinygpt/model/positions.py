@@ -1,36 +1,194 @@
 """Where a token stands. Attention alone does not know: it treats its keys as a set.
 
-T time, C channels.
+Absolute positions are added to the token's vector; relative ones act inside attention, on queries and keys (rotary) or
+on the scores (ALiBi, T5). Each class changes one of three things and leaves the others as they are.
+
+B batch, T time, C channels, H heads, D channels of a head.
 """
 
 from __future__ import annotations
 
-from autograd import Key, Tensor
+import math
+from typing import Any
+
+import autograd as ag
+from autograd import Key, Tensor, array_module, concatenate, embedding, split
 
 from ..errors import BadInput
+from .config import TransformerConfig
 from .layers import STD
 from .module import Module, Parameter
 
 
-class LearnedPositions(Module):
-    """A learned vector for each position, added to the token's own.
+class Positions(Module):
+    """No positions at all, and what the others change of that.
+
+    `at` says where the T tokens stand: (T,), or (B, T) where rows differ; None is 0 … T − 1. Relative positions are the
+    same wherever a sequence begins, so that a model may slide along a text.
+    """
+
+    relative = True
+
+    def add(self, x: Tensor, at: Any = None) -> Tensor:
+        """Token vectors (B, T, C) with the positions in them."""
+        return x
+
+    def turn(self, x: Tensor, at: Any = None) -> Tensor:
+        """Queries or keys (B, H, T, D), changed by where they stand."""
+        return x
+
+    def bias(self, queries: int, keys: int, like: Tensor) -> Tensor | None:
+        """What is added to the scores (1, H, Tq, Tk), the last query standing beside the last key."""
+        return None
+
+
+class LearnedPositions(Positions):
+    """A learned vector for each position, added to the token's own. There are as many as the context is long.
 
     Formula: x_t = table[token_t] + positions[t]
     Paper: Radford et al. 2018, "Improving language understanding by generative pre-training", section 3.1
     Example: examples/04_attention.py
-    Test: tests/test_model.py
+    Test: tests/test_positions.py
     """
 
+    relative = False
     weight: Parameter
 
     def __init__(self, block_size: int, n_embd: int, key: Key) -> None:
         self.weight = Parameter(key.normal((block_size, n_embd), STD))
 
-    def __call__(self, n: int) -> Tensor:
-        """The vectors of positions 0 … n − 1. (T, C)"""
+    def add(self, x: Tensor, at: Any = None) -> Tensor:
+        n = x.shape[1] if at is None else int(at.max(initial=-1)) + 1
         if n > self.weight.shape[0]:
             raise BadInput(
                 f"a sequence of {n} tokens is longer than the model's context of {self.weight.shape[0]}: "
                 "learned positions end there, so keep the last tokens only"
             )
-        return self.weight[:n]
+        return x + (self.weight[:n] if at is None else embedding(at, self.weight))
+
+
+class SinusoidalPositions(Positions):
+    """Waves of many lengths, from 2π to 10000 · 2π positions, the same for every model and without end.
+
+    Token vectors, which begin small, are scaled up so that waves of height 1 do not drown them (section 3.4 there).
+
+    Formula: x_t = √C · table[token_t] + pos[t], pos[t, 2i] = sin(t / 10000^(2i/C)), pos[t, 2i+1] = cos of the same
+    Paper: Vaswani et al. 2017, "Attention is all you need", section 3.5
+    Example: examples/07_positions.py
+    Test: tests/test_positions.py
+    """
+
+    relative = False
+
+    def add(self, x: Tensor, at: Any = None) -> Tensor:
+        _, T, C = x.shape
+        xp = array_module(x.data)
+        angles = _angles(xp, xp.arange(T) if at is None else at, (C + 1) // 2, C)
+        waves = xp.stack([xp.sin(angles), xp.cos(angles)], axis=-1).reshape(*angles.shape[:-1], -1)[..., :C]
+        return x * math.sqrt(C) + waves.astype(x.dtype)
+
+
+class RotaryPositions(Positions):
+    """Queries and keys are turned, each pair of channels by an angle that grows with the position, so that their
+    product depends on how far apart they stand and on nothing else. Channel i is paired with channel i + D/2.
+
+    Formula: (a, b) ← (a cos tθ_i − b sin tθ_i, a sin tθ_i + b cos tθ_i), θ_i = 10000^(−2i/D)
+    Paper: Su et al. 2021, "RoFormer: enhanced transformer with rotary position embedding", section 3.2.2
+    Example: examples/07_positions.py
+    Test: tests/test_positions.py
+    """
+
+    def turn(self, x: Tensor, at: Any = None) -> Tensor:
+        _, _, T, D = x.shape
+        xp = array_module(x.data)
+        angles = _angles(xp, xp.arange(T) if at is None else at, D // 2, D)
+        if angles.ndim == 3:
+            angles = angles[:, None]  # the same for all heads
+        cos, sin = xp.cos(angles).astype(x.dtype), xp.sin(angles).astype(x.dtype)
+        a, b = split(x, 2, axis=-1)
+        return concatenate([a * cos - b * sin, a * sin + b * cos], axis=-1)
+
+
+class ALiBi(Positions):
+    """Each head looks at far keys the less, the farther they are, at a rate of its own; nothing is learned.
+
+    Formula: score_ij ← score_ij − m_h |i − j|, m_h = 2^(−8h/H), h = 1 … H
+    Paper: Press, Smith & Lewis 2021, "Train short, test long: attention with linear biases", section 3
+    Example: examples/07_positions.py
+    Test: tests/test_positions.py
+    """
+
+    n_head: int
+
+    def __init__(self, n_head: int) -> None:
+        self.n_head = n_head
+
+    def bias(self, queries: int, keys: int, like: Tensor) -> Tensor:
+        xp = array_module(like.data)
+        slopes = 2.0 ** (-8 * xp.arange(1, self.n_head + 1) / self.n_head)
+        distance = xp.abs(_distances(xp, queries, keys))
+        return Tensor((-slopes[:, None, None] * distance)[None].astype(like.dtype))
+
+
+class T5Bias(Positions):
+    """A learned number for each head and each distance; distances that are far are told apart on a logarithmic scale.
+
+    Half of the buckets hold one distance each, the others grow up to `max_distance`, beyond which all are one. Where
+    the sequence is seen on both sides, half of all are for what comes after. One table serves all layers.
+
+    Formula: score_ij ← score_ij + table[bucket(j − i), h]
+    Paper: Raffel et al. 2020, "Exploring the limits of transfer learning with T5", section 2.1, and its released code
+    Example: examples/07_positions.py
+    Test: tests/test_positions.py
+    """
+
+    weight: Parameter
+    both_sides: bool
+    max_distance: int
+
+    def __init__(
+        self, n_head: int, key: Key, both_sides: bool = False, n_buckets: int = 32, max_distance: int = 128
+    ) -> None:
+        self.weight = Parameter(key.normal((n_buckets, n_head), STD))
+        self.both_sides, self.max_distance = both_sides, max_distance
+
+    def bias(self, queries: int, keys: int, like: Tensor) -> Tensor:
+        xp = array_module(like.data)
+        rows = self.buckets(_distances(xp, queries, keys), xp)
+        return ag.transpose(embedding(rows, self.weight), (2, 0, 1)).reshape(1, -1, queries, keys)
+
+    def buckets(self, distances: Any, xp: Any) -> Any:
+        """The row of the table for each j − i."""
+        n = self.weight.shape[0]
+        rows = xp.zeros_like(distances)
+        if self.both_sides:
+            n //= 2
+            rows = xp.where(distances > 0, n, 0)
+            distances = xp.abs(distances)
+        else:
+            distances = xp.maximum(-distances, 0)
+        exact = n // 2
+        ratio = xp.log(xp.maximum(distances, 1) / exact) / math.log(self.max_distance / exact)
+        far = exact + (ratio * (n - exact)).astype(rows.dtype)
+        return rows + xp.where(distances < exact, distances, xp.minimum(far, n - 1))
+
+
+def make_positions(c: TransformerConfig, key: Key, both_sides: bool = False) -> Positions:
+    """The positions that a configuration names. both_sides: of an encoder, which sees what comes after, too."""
+    if c.positions == "learned":
+        return LearnedPositions(c.block_size, c.n_embd, key)
+    if c.positions == "alibi":
+        return ALiBi(c.n_head)
+    if c.positions == "t5":
+        return T5Bias(c.n_head, key, both_sides)
+    return {"sinusoidal": SinusoidalPositions, "rotary": RotaryPositions, "none": Positions}[c.positions]()
+
+
+def _angles(xp: Any, at: Any, waves: int, channels: int) -> Any:
+    """t · 10000^(−2i/channels) for each t in `at` (…,) and i < waves: (…, waves)."""
+    return at[..., None] * 10000.0 ** (-2 * xp.arange(waves) / channels)
+
+
+def _distances(xp: Any, queries: int, keys: int) -> Any:
+    """j − i for query i and key j, the last of both in one place."""
+    return xp.arange(keys)[None, :] - (xp.arange(queries)[:, None] + (keys - queries))

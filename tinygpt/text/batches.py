@@ -28,13 +28,12 @@ class Batch(NamedTuple):
 def random_windows(tokens: np.ndarray, batch_size: int, block_size: int, seed: int, index: int) -> Batch:
     """B windows whose starts are drawn uniformly from all N - T places that have T successors.
 
-    A pure function of its arguments: Philox is a counter-based generator (Salmon et al. 2011, "Parallel random
-    numbers: as easy as 1, 2, 3"), keyed here by (seed, index), so batch 1000 needs no batch before it and a
-    resumed run sees what an unbroken one would have seen.
+    A pure function of its arguments: batch 1000 needs no batch before it, and a resumed run sees what an unbroken one
+    would have seen.
 
     Raises BadInput where the row is shorter than one window and its last target.
     """
-    tokens = _row(tokens)
+    tokens = checked_row(tokens)
     _at_least_one(batch_size=batch_size, block_size=block_size)
     n_starts = len(tokens) - block_size
     if n_starts < 1:
@@ -42,8 +41,7 @@ def random_windows(tokens: np.ndarray, batch_size: int, block_size: int, seed: i
             f"the text has {len(tokens)} tokens, too few for a context of {block_size}, which needs "
             f"{block_size + 1}: lower the block size to at most {max(len(tokens) - 1, 1)} or give more text"
         )
-    key = np.array([seed & _LOW_64_BITS, index & _LOW_64_BITS], dtype=np.uint64)
-    starts = np.random.Generator(np.random.Philox(key=key)).integers(n_starts, size=batch_size)
+    starts = drawing(seed, index).integers(n_starts, size=batch_size)
     windows = tokens[starts[:, None] + np.arange(block_size + 1)].astype(np.int64)
     return Batch(np.ascontiguousarray(windows[:, :-1]), np.ascontiguousarray(windows[:, 1:]))
 
@@ -59,7 +57,7 @@ def meeting_windows(tokens: np.ndarray, batch_size: int, block_size: int, stride
 
     Raises BadInput for a row that has no target, or a stride outside 1 … T.
     """
-    tokens = _row(tokens)
+    tokens = checked_row(tokens)
     stride = block_size if stride is None else stride
     _at_least_one(batch_size=batch_size, block_size=block_size, stride=stride)
     if stride > block_size:
@@ -89,6 +87,16 @@ def _meeting_batch(tokens: np.ndarray, block_size: int, stride: int, windows: ra
     return Batch(inputs, targets)
 
 
+def drawing(seed: int, index: int, purpose: int = 0) -> np.random.Generator:
+    """Random numbers of batch `index`, the same whenever it is made; what is drawn for one purpose changes no other.
+
+    Philox is a counter-based generator (Salmon et al. 2011, "Parallel random numbers: as easy as 1, 2, 3"): its key
+    here is (seed, index), and the purpose stands in the counter's highest word, which counting never reaches.
+    """
+    key = np.array([seed & _LOW_64_BITS, index & _LOW_64_BITS], dtype=np.uint64)
+    return np.random.Generator(np.random.Philox(key=key, counter=np.array([0, 0, 0, purpose], dtype=np.uint64)))
+
+
 def bits_per_byte(total_nats: float, n_bytes: int) -> float:
     """How many bits the model needs for each byte of the text: the measure that no tokenizer can flatter.
 
@@ -106,7 +114,8 @@ def bits_per_byte(total_nats: float, n_bytes: int) -> float:
     return total_nats / (math.log(2) * n_bytes)
 
 
-def _row(tokens: np.ndarray) -> np.ndarray:
+def checked_row(tokens: np.ndarray) -> np.ndarray:
+    """The tokens, unless they are something else than one row of ids."""
     tokens = np.asanyarray(tokens)
     if tokens.ndim != 1 or tokens.dtype.kind not in "iu":
         raise BadInput(

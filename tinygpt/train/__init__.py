@@ -1,9 +1,23 @@
 """Training: a task is its loss function, the loop is a generator that knows none of them."""
 
 from .adam import AdamW
-from .evaluate import evaluate
+from .evaluate import evaluate, guesses_of, masked_accuracy
 from .loop import Step, train
-from .losses import causal_lm_loss
+from .losses import bert_loss, causal_lm_loss, masked_lm_loss, next_sentence_loss, seq2seq_loss
 from .schedules import constant, warmup_cosine
 
-__all__ = ["AdamW", "Step", "causal_lm_loss", "constant", "evaluate", "train", "warmup_cosine"]
+__all__ = [
+    "AdamW",
+    "Step",
+    "bert_loss",
+    "causal_lm_loss",
+    "constant",
+    "evaluate",
+    "guesses_of",
+    "masked_accuracy",
+    "masked_lm_loss",
+    "next_sentence_loss",
+    "seq2seq_loss",
+    "train",
+    "warmup_cosine",
+]

@@ -18,7 +18,9 @@ from autograd import Key, blas_info, device_of, to_device, to_numpy
 
 from .. import safetensors
 from ..errors import BadInput
-from ..model.gpt import GPT, GPTConfig
+from ..model.config import TransformerConfig
+from ..model.kinds import CONFIGS, build, kind_of
+from ..model.module import Module
 from ..text.tokenizer import BaseTokenizer, tokenizer_from_definition
 from .adam import AdamW
 
@@ -30,15 +32,15 @@ class Checkpoint:
     """A checkpoint in memory. `arrays` are windows on the file until they are copied into a model."""
 
     step: int
-    model_config: GPTConfig
+    model_config: TransformerConfig
     run: dict[str, Any]
     tokenizer: BaseTokenizer
     computed_by: dict[str, Any]
     arrays: dict[str, np.ndarray]
 
-    def model(self, device: str = "cpu") -> GPT:
+    def model(self, device: str = "cpu") -> Any:
         """A model with these parameters. Raises BadInput where they do not fit the configuration."""
-        model = GPT(self.model_config, Key(0))
+        model = build(self.model_config, Key(0))
         prefix = "model."
         state = {name[len(prefix) :]: a for name, a in self.arrays.items() if name.startswith(prefix)}
         model.load_state_dict(state)
@@ -56,7 +58,7 @@ class Checkpoint:
 def save_checkpoint(
     path: str | os.PathLike[str],
     step: int,
-    model: GPT,
+    model: Module,
     optimizer: AdamW,
     run: dict[str, Any],
     tokenizer: BaseTokenizer,
@@ -67,6 +69,7 @@ def save_checkpoint(
     metadata = {
         "format": FORMAT,
         "step": str(step),
+        "kind": kind_of(model.config),
         "model": json.dumps(asdict(model.config)),
         "run": json.dumps(run),
         "tokenizer": json.dumps(tokenizer.definition()),
@@ -82,9 +85,12 @@ def load_checkpoint(path: str | os.PathLike[str]) -> Checkpoint:
         raise BadInput(f"{path} is a safetensors file but no checkpoint of tinygpt (no format {FORMAT!r} in it)")
     try:
         fields = {name: json.loads(metadata[name]) for name in ("step", "model", "run", "tokenizer", "computed_by")}
+        kind = metadata.get("kind", "gpt")
+        if kind not in CONFIGS:
+            raise BadInput(f"a model of kind {kind!r}; this version knows {', '.join(CONFIGS)}")
         checkpoint = Checkpoint(
             step=int(fields["step"]),
-            model_config=GPTConfig(**fields["model"]),
+            model_config=CONFIGS[kind](**fields["model"]),
             run=dict(fields["run"]),
             tokenizer=tokenizer_from_definition(dict(fields["tokenizer"])),
             computed_by=dict(fields["computed_by"]),

@@ -7,9 +7,11 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from autograd import no_grad
+from autograd import Array, no_grad
 
-from ..text.batches import bits_per_byte
+from ..text.batches import IGNORE, bits_per_byte
+from ..text.masked_baselines import Guess
+from ..text.masked_lm import MaskedBatch
 from .losses import Loss
 
 
@@ -53,3 +55,28 @@ def evaluate(model: Any, loss: Loss, batches: Iterable[Any], n_bytes: int = 0) -
     if tokens == 0:
         raise ValueError("there is nothing to evaluate: no target counts towards the loss")
     return Evaluation(nats, tokens, n_bytes)
+
+
+def guesses_of(model: Any) -> Guess:
+    """The likeliest token at each place, as an encoder sees it."""
+
+    def guess(batch: MaskedBatch) -> Array:
+        with no_grad():
+            return model.mlm_logits(model(batch.inputs, batch.segments, batch.mask)).data.argmax(axis=-1)
+
+    return guess
+
+
+def masked_accuracy(guess: Guess, batches: Iterable[MaskedBatch]) -> float:
+    """The share of the chosen tokens that are guessed. Raises ValueError where none is chosen.
+
+    Beside a model's stand those of the baselines in tinygpt/text/masked_baselines.py.
+    """
+    right, count = 0, 0
+    for batch in batches:
+        chosen = batch.targets != IGNORE
+        right += int((guess(batch) == batch.targets)[chosen].sum())
+        count += int(chosen.sum())
+    if count == 0:
+        raise ValueError("there is nothing to evaluate: no token was chosen")
+    return right / count

@@ -12,6 +12,8 @@ from typing import Any
 from autograd import Key, Tensor, cross_entropy
 
 from ..text.batches import IGNORE, Batch
+from ..text.masked_lm import MaskedBatch
+from ..text.pair_batches import PairBatch
 
 Loss = Callable[[Any, Any, Key | None], tuple[Tensor, int]]
 
@@ -26,4 +28,68 @@ def causal_lm_loss(model: Any, batch: Batch, key: Key | None = None) -> tuple[Te
     """
     logits = model(batch.inputs, key)
     total = cross_entropy(logits, batch.targets, ignore_index=IGNORE, reduction="sum")
+    return total, int((batch.targets != IGNORE).sum())
+
+
+def masked_lm_loss(model: Any, batch: MaskedBatch, key: Key | None = None) -> tuple[Tensor, int]:
+    """The negative log-likelihood of each chosen token given all that was left of the text around it.
+
+    The others have no target, and the head, which is as wide as the vocabulary, never sees their states.
+
+    Formula: L = −Σ_{t chosen} log p(x_t | the text in which chosen tokens are hidden)
+    Paper: Devlin et al. 2019, "BERT", section 3.1, task 1
+    Example: examples/08_masked.py
+    Test: tests/test_bert.py
+    """
+    return _chosen_tokens(model, _hidden(model, batch, key), batch)
+
+
+def next_sentence_loss(model: Any, batch: MaskedBatch, key: Key | None = None) -> tuple[Tensor, int]:
+    """The negative log-likelihood of whether the second text of each pair follows the first (0) or not (1).
+
+    Devlin et al. 2019, "BERT", section 3.1, task 2.
+    """
+    return _chosen_pairs(model, _hidden(model, batch, key), batch)
+
+
+def bert_loss(model: Any, batch: MaskedBatch, key: Key | None = None) -> tuple[Tensor, int]:
+    """Both tasks at once: the mean over tokens plus the mean over pairs, as a sum over tokens and their number.
+
+    Devlin et al. 2019, "BERT", appendix A.2.
+    """
+    hidden = _hidden(model, batch, key)
+    tokens, n_tokens = _chosen_tokens(model, hidden, batch)
+    pairs, n_pairs = _chosen_pairs(model, hidden, batch)
+    return tokens + pairs * (n_tokens / n_pairs), n_tokens
+
+
+def _hidden(model: Any, batch: MaskedBatch, key: Key | None) -> Tensor:
+    return model(batch.inputs, batch.segments, batch.mask, key)
+
+
+def _chosen_tokens(model: Any, hidden: Tensor, batch: MaskedBatch) -> tuple[Tensor, int]:
+    chosen = batch.targets != IGNORE
+    total = cross_entropy(model.mlm_logits(hidden[chosen]), batch.targets[chosen], reduction="sum")
+    return total, int(chosen.sum())
+
+
+def _chosen_pairs(model: Any, hidden: Tensor, batch: MaskedBatch) -> tuple[Tensor, int]:
+    return cross_entropy(model.nsp_logits(hidden), batch.elsewhere, reduction="sum"), len(batch.elsewhere)
+
+
+def seq2seq_loss(
+    model: Any, batch: PairBatch, key: Key | None = None, label_smoothing: float = 0.0
+) -> tuple[Tensor, int]:
+    """The negative log-likelihood of each target, given its source: translation, summarization, denoising.
+
+    label_smoothing ε asks for 1 − ε on the right token and ε spread over all, which costs likelihood and makes better
+    translations (Vaswani et al. 2017, section 5.4).
+
+    Formula: L = −Σ_t log p(y_t | y_0 … y_{t−1}, x)
+    Paper: Sutskever, Vinyals & Le 2014, "Sequence to sequence learning with neural networks", section 2
+    Example: examples/09_translation.py
+    Test: tests/test_seq2seq.py
+    """
+    logits = model(batch.source, batch.inputs, batch.source_mask, key)
+    total = cross_entropy(logits, batch.targets, IGNORE, label_smoothing, reduction="sum")
     return total, int((batch.targets != IGNORE).sum())

@@ -37,7 +37,7 @@ Names that the reference serves well enough are taken from there. Where the time
 kernel is from its floor: tests/benchmarks/where.py.
 """
 
-from ..reference import erf, erf_backward
+from ..reference import erf, erf_backward, rms_norm, rms_norm_backward
 from .activation import gelu, gelu_backward
 from .adam import adam_step, squared_norm
 from .attention import attention, attention_backward
@@ -68,6 +68,8 @@ __all__ = [
     "linear_backward",
     "log_softmax",
     "log_softmax_backward",
+    "rms_norm",
+    "rms_norm_backward",
     "softmax",
     "softmax_backward",
     "squared_norm",

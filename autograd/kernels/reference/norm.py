@@ -1,4 +1,4 @@
-"""Layer normalization over the last axis.
+"""Layer normalization over the last axis, and the root-mean-square normalization that came of it.
 
 … any leading axes, C channels.
 """
@@ -58,3 +58,34 @@ def layer_norm_backward(dy: Array, saved: Any) -> tuple[Array | None, Array | No
     if needs_bias:
         dbias = dy.sum(axis=leading)
     return dx, dweight, dbias
+
+
+def rms_norm(
+    x: Array, weight: Array, eps: float = 1e-5, needs: tuple[bool, bool] = (True, True)
+) -> tuple[Array, Any]:
+    """Each position is scaled to mean square 1, then given a learned scale. x (…, C), weight (C,).
+
+    Formula: y = x̂ · weight, x̂ = x / √(mean(x²) + eps)
+    Paper: Zhang & Sennrich 2019, "Root mean square layer normalization", section 3
+    Example: examples/07_positions.py
+    Test: tests/test_gradients.py
+    """
+    xp = array_module(x)
+    inverse_rms = 1 / xp.sqrt((x * x).mean(axis=-1, keepdims=True) + eps)
+    normalized = x * inverse_rms
+    return normalized * weight, (normalized, inverse_rms, weight, needs)
+
+
+def rms_norm_backward(dy: Array, saved: Any) -> tuple[Array | None, Array | None]:
+    """With r = 1/√(mean(x²) + eps) and n = dy · weight: ∂r/∂xᵢ = −r² x̂ᵢ / C, so dxᵢ = r nᵢ − r x̂ᵢ mean(n x̂).
+
+    Only stretching along x̂ is impossible here; a shift is not.
+    """
+    normalized, inverse_rms, weight, (needs_x, needs_weight) = saved
+    dx = dweight = None
+    if needs_x:
+        n = dy * weight
+        dx = inverse_rms * (n - normalized * (n * normalized).mean(axis=-1, keepdims=True))
+    if needs_weight:
+        dweight = (dy * normalized).sum(axis=tuple(range(dy.ndim - 1)))
+    return dx, dweight

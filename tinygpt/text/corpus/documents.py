@@ -62,7 +62,7 @@ def split(corpus: Corpus, validation: float = 0.1) -> tuple[Corpus, Corpus]:
     if len(corpus.documents) == 1:
         return _split_characters(corpus, validation)
     sizes = [len(text_to_bytes(document.text)) for document in corpus.documents]
-    held_out = [_draw(document.text) < validation for document in corpus.documents]
+    held_out = [draw(document.text) < validation for document in corpus.documents]
     if not 0 < sum(size for size, held in zip(sizes, held_out) if held) <= sum(sizes) / 2:
         wished = validation * sum(sizes)
         nearest = min(range(len(sizes)), key=lambda place: (abs(sizes[place] - wished), place))
@@ -86,6 +86,6 @@ def _part(corpus: Corpus, side: str, documents: list[Document]) -> Corpus:
     return Corpus(f"{corpus.name} ({side})", tuple(documents))
 
 
-def _draw(text: str) -> float:
+def draw(text: str) -> float:
     """A number in [0, 1) that depends on the text alone, uniform over texts."""
     return int.from_bytes(hashlib.sha256(text_to_bytes(text)).digest()[:8], "big") / 2**64

@@ -78,6 +78,11 @@ def _documentation() -> Iterator[tuple[str, Iterable[str]]]:
         _refuse("it has no pydoc_data")
     for name in sorted(topics):
         yield f"topic {name}", [topics[name]]
+    yield from documented_modules()
+
+
+def documented_modules() -> Iterator[tuple[str, Iterator[str]]]:
+    """(name, docstrings) of every module of the standard library."""
     library = Path(sysconfig.get_path("stdlib"))
     for path in _modules(library):
         yield f"module {path.relative_to(library).as_posix()}", docstrings(path.read_bytes())

@@ -83,7 +83,7 @@ def inspect(
         rank_of = {pair: rank for rank, pair in enumerate(tokenizer.merges)}
         pieces = tuple(_followed(tokenizer, *each, rank_of) for each in islice(counts.items(), most_pieces))
         unreachable = unreachable_tokens(tokenizer)
-    ordinary = _ordinary_ids(tokenizer)
+    ordinary = tokenizer.ordinary_ids.tolist()
     used = np.bincount(ids, minlength=tokenizer.vocab_size)
     unused = tuple(each for each in ordinary if not used[each])
     return Inspection(ids, len(text_to_bytes(text)), pieces, len(counts), len(ordinary), unused, unreachable)
@@ -131,9 +131,3 @@ def _followed(tokenizer: Tokenizer, data: bytes, times: int, rank_of: Mapping[Pa
 
 def _same(tokenizer: Tokenizer, ids: Sequence[int], tokens: Sequence[bytes]) -> bool:
     return [tokenizer.token_bytes(each) for each in ids] == list(tokens)
-
-
-def _ordinary_ids(tokenizer: BaseTokenizer) -> list[int]:
-    special = set(tokenizer.special_tokens.values())
-    has_token = (number for number, token in enumerate(tokenizer._token_bytes) if token is not None)
-    return [number for number in has_token if number not in special]

@@ -22,6 +22,15 @@ END_OF_TEXT = "<|endoftext|>"
 PAD = "<|pad|>"
 """Fills a row of a batch; no loss counts it."""
 
+PAD_NAMES = (PAD, "[PAD]", "<pad>")
+"""What ours, BERT's and RoBERTa's vocabularies call it."""
+
+MASK = "<|mask|>"
+"""Hides a token that a model is to guess. A vocabulary of bytes gets it as one more special token, beside PAD."""
+
+MASK_NAMES = (MASK, "[MASK]", "<mask>")
+"""What ours, BERT's and RoBERTa's vocabularies call it."""
+
 UNKNOWN = "<|unk|>"
 """Stands for what a vocabulary lacks. Bytes never need it, as 256 tokens spell everything; characters do."""
 
@@ -69,6 +78,23 @@ class Vocabulary(ABC):
     def end_of_text(self) -> int | None:
         """The id of <|endoftext|>, or None where the vocabulary has none."""
         return self.special_tokens.get(END_OF_TEXT)
+
+    @property
+    def pad_token(self) -> str | None:
+        """The name of the special token that fills a row, or None where the vocabulary has none."""
+        return next((name for name in PAD_NAMES if name in self.special_tokens), None)
+
+    @property
+    def mask_token(self) -> str | None:
+        """The name of the special token that hides another, or None where the vocabulary has none."""
+        return next((name for name in MASK_NAMES if name in self.special_tokens), None)
+
+    @property
+    def ordinary_ids(self) -> np.ndarray:
+        """The ids that stand for text, int64 in order: neither special tokens nor left out."""
+        special = {*self.special_tokens.values()}
+        there = (i for i, token in enumerate(self._token_bytes) if token is not None and i not in special)
+        return np.fromiter(there, np.int64)
 
     @property
     def dtype(self) -> np.dtype:

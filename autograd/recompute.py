@@ -1,0 +1,69 @@
+"""Memory for time: a part of a network keeps its inputs alone, and is computed again when its gradient is wanted."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from .device import Array, array_module
+from .kernels import depth, use
+from .modes import no_grad, with_grad
+from .ops import bare
+from .tensor import Tensor, backward, record
+
+
+def checkpoint(function: Callable[..., Tensor], *inputs: Any, parameters: Sequence[Tensor] = ()) -> Tensor:
+    """function(*inputs), of which nothing between the inputs and the result is kept for the backward.
+
+    The backward runs function again, at the depth of the first run, and walks the graph of that run: the same
+    operations on the same numbers, so that the gradients are the same bits. n layers of which each is a checkpoint
+    keep n inputs and the activations of one layer, for about a third more time.
+
+    inputs: tensors, arrays, numbers or None, handed to function one by one. parameters: every other tensor that
+    function reads and that requires a gradient. Such a tensor that is not named here raises RuntimeError in the
+    backward, and one that is named and not read has a gradient of zeros. function must give the same result whenever
+    it is called: its random numbers come from a key.
+
+    Formula: memory n · inputs + 1 · activations, in place of n · activations; time forward + (forward + backward)
+    Paper: Chen et al. 2016, "Training deep nets with sublinear memory cost", section 4
+    Example: examples/05_training.py
+    Test: tests/test_recompute.py
+    """
+    with no_grad():
+        result = function(*inputs)
+    again = _Run(function, inputs, depth())
+    operands = tuple(x if isinstance(x, Tensor) else None for x in inputs) + tuple(parameters)
+    return record(result.data, operands, lambda g: again.gradients(g, parameters))
+
+
+class _Run:
+    """What a second run needs: the function, the bare inputs, which of them need a gradient, and the depth."""
+
+    def __init__(self, function: Callable[..., Tensor], inputs: tuple, depth: str) -> None:
+        self.function, self.depth = function, depth
+        self.values = [bare(x) for x in inputs]
+        self.kinds = [(isinstance(x, Tensor), isinstance(x, Tensor) and x.requires_grad) for x in inputs]
+
+    def gradients(self, g: Array, parameters: Sequence[Tensor]) -> list[Array | None]:
+        """The gradient of each input and each parameter, by a graph that lives no longer than this call."""
+        inputs = [
+            Tensor(value, needed) if is_tensor else value
+            for value, (is_tensor, needed) in zip(self.values, self.kinds, strict=True)
+        ]
+        with with_grad(), use(self.depth):
+            result = self.function(*inputs)
+        leaves = [x if isinstance(x, Tensor) and x.requires_grad else None for x in inputs]
+        leaves += [p if p.requires_grad else None for p in parameters]
+        found: dict[Tensor, Array] = {}
+        if result.requires_grad:
+            backward(result, g, retain_graph=False, on_leaf=found.__setitem__)
+        if strangers := found.keys() - {leaf for leaf in leaves if leaf is not None}:
+            raise RuntimeError(
+                f"checkpoint: the function reads tensors that require a gradient (shapes "
+                f"{sorted(t.shape for t in strangers)}) and are neither its inputs nor named in parameters=…"
+            )
+        return [None if leaf is None else found[leaf] if leaf in found else _zeros(leaf) for leaf in leaves]
+
+
+def _zeros(leaf: Tensor) -> Array:
+    return array_module(leaf.data).zeros_like(leaf.data)

@@ -1,0 +1,108 @@
+"""An encoder–decoder translates: arithmetic in words to figures, or English to French.
+
+Beside it lie tinygpt/model/seq2seq.py (the model), tinygpt/text/pair_batches.py (teacher forcing),
+tinygpt/train/losses.py and tinygpt/generate/translate.py (greedy and beam search).
+
+About a minute on two cores. With pairs of your own, a source, a tab and a target a line, such as Tatoeba's:
+
+    python examples/09_translation.py --data fra-eng.zip --minutes 20
+"""
+
+import argparse
+import time
+from functools import partial
+
+from autograd import Key
+from tinygpt.errors import MissingExtra
+from tinygpt.generate import beam_search, greedy_search
+from tinygpt.model import Seq2Seq, Seq2SeqConfig
+from tinygpt.text.corpus.made_pairs import arithmetic_pairs
+from tinygpt.text.pair_batches import PairBatches, encode_pairs, pad
+from tinygpt.text.pairs import by_source, read_pairs, split_pairs
+from tinygpt.text.tokenizer import Tokenizer
+from tinygpt.train import AdamW, seq2seq_loss, train, warmup_cosine
+from tinygpt.train.metrics import WordForWord, bleu, chrf, exact_match
+
+STEPS, LOOK_EVERY = 1000, 200
+MOST_WORDS = 8  # of a sentence read from a file
+TESTED, SHOWN, AT_ONCE = 300, 6, 50
+SEED = 9
+ARITHMETIC = {"n_embd": 64, "n_layer": 2, "vocabularies": (340, 257), "max_pairs": 64, "rate": 2e-3, "smoothing": 0.0}
+SENTENCES = {"n_embd": 192, "n_layer": 3, "vocabularies": (4000, 4000), "max_pairs": 64, "rate": 1e-3, "smoothing": 0.1}
+
+
+def short(pairs):
+    """The sentences of so few words that a small model can learn them, both sides."""
+    return [pair for pair in pairs if max(len(text.split()) for text in pair) <= MOST_WORDS]
+
+
+def write(search, model, tokenizers, sources):
+    """The translations of many sources, some at once."""
+    source_tokenizer, tokenizer = tokenizers
+    end, texts = tokenizer.end_of_text, []
+    for start in range(0, len(sources), AT_ONCE):
+        ids = source_tokenizer.encode_batch(sources[start : start + AT_ONCE])
+        found = search(model, *pad(ids), end, end, max_new_tokens=40)
+        texts += [tokenizer.decode(each).strip() for each in found]
+    return texts
+
+
+def report(name, hypotheses, references):
+    line = f"{name:24} exact {exact_match(hypotheses, references):5.1f} %"
+    try:
+        line += f"   BLEU {bleu(hypotheses, references):5.1f}   chrF {chrf(hypotheses, references):5.1f}"
+    except MissingExtra as missing:
+        line += f"   ({missing})"
+    print(line)
+
+
+def trained(form, learn_from, tokenizers, steps, minutes):
+    """A model that has learned for so many steps, or minutes."""
+    pairs, end = encode_pairs(learn_from, *tokenizers), tokenizers[1].end_of_text
+    batches = PairBatches(pairs, end, end, SEED, form["max_pairs"])
+    sizes = {"n_layer": form["n_layer"], "n_embd": form["n_embd"], "init_std": form["n_embd"] ** -0.5}
+    source_size, size = (tokenizer.vocab_size for tokenizer in tokenizers)
+    model = Seq2Seq(Seq2SeqConfig(size, 64, source_vocab_size=source_size, **sizes), Key(SEED))
+    print(f"{model.n_params:,} parameters; {len(batches)} batches of {form['max_pairs']} pairs of like lengths")
+    optimizer = AdamW(model.parameters(), beta2=0.98)
+    loss = partial(seq2seq_loss, label_smoothing=form["smoothing"])
+    rate = warmup_cosine(form["rate"], form["rate"] / 20, steps // 10 + 1, steps)
+    began = time.monotonic()
+    for step in train(model, loss, batches, optimizer, steps, rate, seed=SEED):
+        if step.index % LOOK_EVERY == 0 or step.index == steps - 1:
+            print(f"step {step.index:5}: loss {step.loss:.3f} on its batch", flush=True)
+        if time.monotonic() - began > 60 * minutes:
+            print(f"step {step.index:5}: {minutes} minutes are over")
+            break
+    return model
+
+
+def main(data=None, steps=STEPS, minutes=20.0, tested=TESTED):
+    form = ARITHMETIC if data is None else SENTENCES
+    pairs = arithmetic_pairs(20_000, SEED, most_operations=2) if data is None else short(read_pairs(data))
+    learn_from, held_out = split_pairs(pairs, 0.05)
+    unseen = dict(list(by_source(held_out).items())[:: max(1, len(held_out) // tested)])
+    print(f"{len(learn_from):,} pairs to learn from; {len(unseen)} sources that occur in none of them to test with")
+
+    sides = zip(*learn_from)
+    tokenizers = [Tokenizer.train(texts, size) for texts, size in zip(sides, form["vocabularies"])]
+    model = trained(form, learn_from, tokenizers, steps, minutes)
+
+    sources, references = list(unseen), list(unseen.values())
+    greedy = write(greedy_search, model, tokenizers, sources)
+    print()
+    report("word for word", list(map(WordForWord(learn_from), sources)), references)
+    report("greedy", greedy, references)
+    report("beam of 4", write(partial(beam_search, width=4), model, tokenizers, sources), references)
+    for source, text, expected in list(zip(sources, greedy, references))[:SHOWN]:
+        print(f"\n  {source}\n  {text}" + ("" if text in expected else f"\n  (expected: {' or '.join(expected)})"))
+    return exact_match(greedy, references)
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--data", help="a .tsv, .txt, .jsonl or .zip of pairs")
+    parser.add_argument("--steps", type=int)
+    parser.add_argument("--minutes", type=float, default=20.0)
+    arguments = parser.parse_args()
+    main(arguments.data, arguments.steps or (STEPS if arguments.data is None else 6000), arguments.minutes)

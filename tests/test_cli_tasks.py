@@ -1,0 +1,166 @@
+"""The tasks of `tinygpt train` beside the first, and the commands that use what they make."""
+
+import json
+
+import pytest
+from command_line import SMALL, assert_refused, logged
+
+pytest_plugins = ["command_fixtures"]
+pytestmark = [pytest.mark.core, pytest.mark.usefixtures("without_matplotlib")]
+
+
+@pytest.fixture
+def encoder(command, data, tmp_path):
+    result = command("train", "--task", "mlm", "--data", data, "--out", tmp_path / "encoder", *SMALL)
+    assert result.status == 0, result.err
+    return tmp_path / "encoder"
+
+
+class TestMaskedLanguageModeling:
+    def test_training_shows_what_is_guessed_and_how_often_rightly(self, command, data, tmp_path):
+        result = command("train", "--task", "mlm", "--data", data, "--out", tmp_path / "run", *SMALL)
+        assert result.status == 0, result.err
+        for words in ("15% are hidden", "counted unigram", "this encoder", "hidden tokens guessed right",
+                      "the most frequent token", "tinygpt fill"):  # fmt: skip
+            assert words in result.out
+        assert any("validation_loss" in entry for entry in logged(tmp_path / "run"))
+
+    def test_resumed_is_never_stopped(self, command, data, tmp_path, encoder):
+        stopped = tmp_path / "stopped"
+        options = ["--task", "mlm", "--data", data, "--out", stopped, *SMALL]
+        assert command("train", *options, "--max-iters", "5").status == 0
+        assert command("train", "--out", stopped, "--resume", "--max-iters", "12").status == 0
+        assert logged(stopped)[-1]["step"] == 11
+
+    @pytest.mark.parametrize("text", ["the [MASK] on it", "a <|mask|><mask>"])
+    def test_filling(self, command, encoder, text):
+        result = command("fill", encoder, text, "--top-k", "3", "--json")
+        assert result.status == 0, result.err
+        places = json.loads(result.out)
+        assert len(places) == text.count("[MASK]") + text.count("mask|>") + text.count("<mask>")
+        for candidates in places:
+            assert len(candidates) == 3
+            assert 0 < sum(each["probability"] for each in candidates) <= 1
+        assert command("fill", encoder, text).status == 0
+
+    @pytest.mark.parametrize(
+        ("arguments", "words"),
+        [(["no mat"], ["no mask"]), (["a [MASK]", "--top-k", "0"], ["at least 1"]), (["a [MASK]" * 50], ["context"])],
+    )
+    def test_texts_that_cannot_be_filled(self, command, encoder, arguments, words):
+        assert_refused(command("fill", encoder, *arguments), *words)
+
+    def test_an_encoder_neither_writes_nor_scores(self, command, encoder, data):
+        assert_refused(command("generate", encoder), "another kind (bert)", "tinygpt fill")
+        assert_refused(command("eval", encoder, "--data", data), "another kind (bert)")
+
+    def test_a_gpt_fills_nothing(self, command, trained):
+        assert_refused(command("fill", trained, "a [MASK]"), "another kind (gpt)", "tinygpt generate")
+
+
+@pytest.fixture
+def pairs(tmp_path):
+    path = tmp_path / "pairs.tsv"
+    words = ["the", "cat", "sat", "on", "a", "mat", "and", "then", "it", "saw"]
+    lines = [f"{a} {b} {c}\t{c.upper()} {b} {a}" for a in words for b in words[:5] for c in words[:4]]
+    path.write_text("\n".join(lines) + "\n", "utf-8")
+    return path
+
+
+class TestPairs:
+    @pytest.fixture
+    def translator(self, command, pairs, tmp_path):
+        result = command("train", "--task", "seq2seq", "--data", pairs, "--out", tmp_path / "run", *SMALL)
+        assert result.status == 0, result.err
+        for words in ("pairs, validation", "4 pairs on cpu", "counted unigram", "word for word", "tinygpt translate"):
+            assert words in result.out
+        return tmp_path / "run"
+
+    def test_translating(self, command, translator):
+        result = command("translate", translator, "the cat sat\n\non a mat\n", "--max-new-tokens", "5")
+        assert result.status == 0 and len(result.out.splitlines()) == 2
+        greedy = command("translate", translator, "the cat sat", "--beam", "1")
+        assert greedy.status == 0
+        whole = command("summarize", translator, "the cat sat on a mat and then it saw")
+        assert whole.status == 0 and "the first 16 are read" in whole.err
+
+    def test_resumed(self, command, translator):
+        result = command("train", "--out", translator, "--resume", "--max-iters", "14")
+        assert result.status == 0, result.err
+        assert logged(translator)[-1]["step"] == 13
+
+    @pytest.mark.parametrize(
+        ("options", "words"),
+        [([" \n"], ["no text"]), (["a", "--beam", "0"], ["at least 1"]), (["a", "--max-new-tokens", "16"], ["to 15"])],
+    )
+    def test_texts_that_cannot_be_translated(self, command, translator, options, words):
+        assert_refused(command("translate", translator, *options), *words)
+
+    def test_a_line_without_a_tab_is_named(self, command, pairs, tmp_path):
+        pairs.write_text("a\tb\nno tab\n", "utf-8")
+        result = command("train", "--task", "seq2seq", "--data", pairs, "--out", tmp_path / "run", *SMALL)
+        assert_refused(result, "pairs.tsv, line 2")
+
+    def test_pairs_that_do_not_fit(self, command, pairs, tmp_path):
+        options = [*SMALL, "--block-size", "4"]
+        result = command("train", "--task", "seq2seq", "--data", pairs, "--out", tmp_path / "run", *options)
+        assert_refused(result, "context of 4")
+
+    def test_an_encoder_decoder_neither_writes_nor_fills(self, command, translator):
+        assert_refused(command("generate", translator), "another kind (seq2seq)", "tinygpt translate")
+        assert_refused(command("fill", translator, "[MASK]"), "another kind (seq2seq)")
+
+
+@pytest.mark.parametrize("how", ["spans", "infilling"])
+def test_denoising_first(command, data, pairs, tmp_path, how):
+    before, after = tmp_path / "before", tmp_path / "after"
+    options = [*SMALL, "--data", data, "--out", before]
+    result = command("train", "--task", "denoise", "--denoising", how, *options)
+    assert result.status == 0, result.err
+    assert "--init-from" in result.out
+    result = command("train", "--task", "seq2seq", *SMALL, "--data", data, "--out", after, "--init-from", before)
+    assert_refused(result, "is not a source, a tab and a target")
+    pairs.write_text("the cat\tcat the\n" * 9 + "a mat\tmat a\non a mat\ton it\nit saw\tsaw it\n" * 9, "utf-8")
+    result = command("train", "--task", "seq2seq", *SMALL, "--data", pairs, "--out", after, "--init-from", before)
+    assert result.status == 0, result.err
+    wider = [*SMALL, "--n-embd", "16", "--data", pairs, "--out", tmp_path / "wider", "--init-from", before]
+    assert_refused(command("train", "--task", "seq2seq", *wider), "another form")
+
+
+@pytest.mark.parametrize(
+    "form",
+    [
+        ["--positions", "rotary", "--norm", "rms", "--activation", "swiglu", "--n-kv-head", "1"],
+        ["--positions", "alibi", "--no-pre-norm", "--activation", "relu"],
+        ["--positions", "t5", "--task", "mlm", "--whole-words"],
+    ],
+)
+def test_every_form_trains_and_goes_on(command, data, tmp_path, form):
+    options = ["train", "--data", data, "--out", tmp_path / "run", *SMALL, *form]
+    assert command(*options, "--max-iters", "4").status == 0
+    result = command("train", "--out", tmp_path / "run", "--resume", "--max-iters", "6")
+    assert result.status == 0, result.err
+
+
+def test_a_form_that_does_not_exist(command, data, tmp_path):
+    result = command("train", "--data", data, "--out", tmp_path / "run", "--positions", "absolute")
+    assert_refused(result, "--positions", "rotary")
+
+
+class TestModels:
+    def test_all_of_them(self, command):
+        result = command("models")
+        assert result.status == 0, result.err
+        for words in ("gpt3-175b", "174,604,259,328", "bert-base", "t5-11b", "124,439,808", "training FLOPs"):
+            assert words in result.out
+        rows = json.loads(command("models", "--json").out)
+        assert len(rows) == len(result.out.split("\n\n")[0].splitlines()) - 1
+
+    def test_one_of_them(self, command):
+        result = command("models", "GPT2")
+        assert "Radford et al. 2019" in result.out and "0.5 GiB of weights" in result.out
+        assert json.loads(command("models", "gpt2", "--json").out)["parameters"] == 124_439_808
+        assert command("models", "t5-small").status == 0
+
+    def test_none_of_them(self, command):
+        assert_refused(command("models", "gpt5"), "no model is called 'gpt5'", "gpt2-xl")

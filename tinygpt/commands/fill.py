@@ -1,0 +1,22 @@
+"""`tinygpt fill`: an encoder guesses the hidden places of a text."""
+
+from __future__ import annotations
+
+import json
+
+from ..generate import fill
+from .opening import open_model
+
+
+def fill_command(run: str, text: str, k: int, as_json: bool) -> None:
+    """Prints the k likeliest tokens of each mask, with their probabilities."""
+    model, tokenizer = open_model(run, "bert")
+    places = fill(model, tokenizer, text, k)
+    if as_json:
+        print(json.dumps([[each._asdict() for each in candidates] for candidates in places]))
+        return
+    for number, candidates in enumerate(places, 1):
+        if len(places) > 1:
+            print(f"{chr(10) if number > 1 else ''}mask {number}")
+        for each in candidates:
+            print(f"{each.probability:>7.1%}  {each.text!r}")

@@ -1,0 +1,113 @@
+"""An encoder–decoder before it is told what for: it restores text that was spoiled."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from autograd import Key
+
+from ...generate import greedy_search
+from ...model import Seq2Seq, Seq2SeqConfig
+from ...text.corpus import Corpus
+from ...text.denoising import infilling, sentinels, span_corruption
+from ...text.pair_batches import PairBatch
+from ...text.tokenizer import END_OF_TEXT, MASK, BaseTokenizer
+from ...train import seq2seq_loss
+from ...train.evaluate import Evaluation
+from ..options import TrainOptions
+from ..prepare import prepare, read_corpus
+from .pairs import unigram_baselines
+from .task import Task, on_device, shape
+
+SPAN = 3  # tokens lost in a row, on average; T5 takes 15 of 100 tokens so
+
+
+class DenoisingTask(Task):
+    """T5's missing spans, or BART's infilling."""
+
+    loss = measure = staticmethod(seq2seq_loss)
+    this_model = "this encoder–decoder"
+    does = "Of spoiled text it makes"
+
+    def __init__(self, data: Corpus, options: TrainOptions, tokenizer: BaseTokenizer | None = None) -> None:
+        names = sentinels(math.ceil(0.15 * options.block_size / SPAN))
+        self.texts = prepare(data, options, tokenizer, more_special=(END_OF_TEXT, MASK, *names))
+        super().__init__(data, options, self.texts.tokenizer)
+        special = self.tokenizer.special_tokens
+        self._sentinels = [special[name] for name in names if name in special]
+
+    @staticmethod
+    def read(options: TrainOptions) -> Corpus:
+        return read_corpus(options)
+
+    def model(self, key: Key) -> Seq2Seq:
+        return Seq2Seq(Seq2SeqConfig(self.tokenizer.vocab_size, **shape(self.options)), key)
+
+    def batches(self) -> Callable[[int], Any]:
+        return lambda index: self._drawn(self.texts.train, self.options.seed, index)
+
+    def some_validation(self) -> list[Any]:
+        o = self.options
+        return [self._drawn(self.texts.validation, o.seed + 1, index) for index in range(o.eval_iters)]
+
+    def whole_validation(self) -> Iterable[Any]:
+        """As many windows as the held-out text has, drawn from it."""
+        return (self._drawn(self.texts.validation, 0, index) for index in range(self._passes))
+
+    @property
+    def validation_bytes(self) -> int:
+        return 0
+
+    @cached_property
+    def baselines(self) -> dict[str, Evaluation]:
+        learned = [self._drawn(self.texts.train, 1, index).targets for index in range(self._passes)]
+        targets = [batch.targets for batch in self.whole_validation()]
+        learned, targets = (np.concatenate([each.ravel() for each in both]) for both in (learned, targets))
+        return unigram_baselines(learned, targets, self.tokenizer.vocab_size)
+
+    def data_lines(self) -> list[str]:
+        t = self.texts
+        how = "15% of them in spans" if self.options.denoising == "spans" else "30% of them filled in"
+        return [
+            f"           train {len(t.train):,} tokens, validation {len(t.validation):,} (held-out text)",
+            f"tokenizer  {t.tokenizer.vocab_size:,} tokens, {t.train_bytes / len(t.train):.2f} bytes a token; {how}",
+        ]
+
+    def show(self, model: Seq2Seq, seed: int, at_the_end: bool = False) -> None:
+        batch = self._drawn(self.texts.validation, self.options.seed + 2, seed)
+        source, mask = batch.source[:1], batch.source_mask[:1]
+        most = self.options.block_size - 1
+        (made,) = greedy_search(model, np.asarray(source), np.asarray(mask), self._end, self._end, most)
+        spoiled = self.tokenizer.decode(np.asarray(source[0])[np.asarray(mask[0])])
+        print(f"  {spoiled!r}\n  → {self.tokenizer.decode(made)!r}", flush=True)
+
+    def next_command(self, run: str) -> str:
+        return f"go on from it: tinygpt train --task seq2seq --init-from {run} --data pairs.tsv --out runs/pairs"
+
+    @property
+    def _end(self) -> int:
+        return self.tokenizer.end_of_text
+
+    @property
+    def _window(self) -> int:
+        """A window and what begins or ends it fit the context."""
+        return min(self.options.block_size - 1, len(self.texts.validation) - 1)
+
+    @property
+    def _passes(self) -> int:
+        return math.ceil(len(self.texts.validation) / (self._window * self.options.batch_size))
+
+    def _drawn(self, tokens: np.ndarray, seed: int, index: int) -> PairBatch:
+        o = self.options
+        if o.denoising == "spans":
+            marks = self._sentinels
+            batch = span_corruption(tokens, o.batch_size, self._window, marks, self._end, self._end, seed, index)
+        else:
+            mask = self.tokenizer.special_tokens[MASK]
+            batch = infilling(tokens, o.batch_size, self._window, mask, self._end, self._end, seed, index)
+        return on_device(batch, o.device)

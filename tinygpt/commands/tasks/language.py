@@ -1,0 +1,68 @@
+"""The task of a GPT: each next token of a text."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from functools import cached_property
+from typing import Any
+
+from autograd import Key
+
+from ...model import GPT, GPTConfig
+from ...text.corpus import Corpus
+from ...text.tokenizer import BaseTokenizer
+from ...train import causal_lm_loss
+from ...train.evaluate import Evaluation
+from ..options import TrainOptions
+from ..prepare import baselines, prepare, read_corpus
+from ..writing import write_sample
+from .task import LAST_SAMPLE_TOKENS, SAMPLE_TOKENS, Task, shape
+
+
+class LanguageTask(Task):
+    """Causal language modeling."""
+
+    loss = measure = staticmethod(causal_lm_loss)
+    this_model = "this GPT"
+
+    def __init__(self, data: Corpus, options: TrainOptions, tokenizer: BaseTokenizer | None = None) -> None:
+        self.texts = prepare(data, options, tokenizer)
+        super().__init__(data, options, self.texts.tokenizer)
+
+    @staticmethod
+    def read(options: TrainOptions) -> Corpus:
+        return read_corpus(options)
+
+    def model(self, key: Key) -> GPT:
+        return GPT(GPTConfig(self.tokenizer.vocab_size, **shape(self.options)), key)
+
+    def batches(self) -> Callable[[int], Any]:
+        return self.texts.train_batches(self.options)
+
+    def some_validation(self) -> list[Any]:
+        return self.texts.some_validation(self.options)
+
+    def whole_validation(self) -> Iterable[Any]:
+        return self.texts.whole_validation(self.options)
+
+    @property
+    def validation_bytes(self) -> int:
+        return self.texts.validation_bytes
+
+    @cached_property
+    def baselines(self) -> dict[str, Evaluation]:
+        return baselines(self.texts)
+
+    def data_lines(self) -> list[str]:
+        t = self.texts
+        kind = "bytes merged in pairs" if self.options.tokenizer == "bpe" else "characters"
+        return [
+            f"           train {len(t.train):,} tokens, validation {len(t.validation):,} (held-out text)",
+            f"tokenizer  {t.tokenizer.vocab_size:,} tokens ({kind}), {t.train_bytes / len(t.train):.2f} bytes a token",
+        ]
+
+    def show(self, model: GPT, seed: int, at_the_end: bool = False) -> None:
+        write_sample(model, self.tokenizer, "", LAST_SAMPLE_TOKENS if at_the_end else SAMPLE_TOKENS, seed=seed)
+
+    def next_command(self, run: str) -> str:
+        return f"more of it: tinygpt generate {run} --prompt 'The '"

@@ -1,0 +1,121 @@
+"""The task of an encoder: hidden tokens of a text."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from autograd import Key
+
+from ...model import Bert, BertConfig
+from ...text.batches import IGNORE
+from ...text.corpus import Corpus
+from ...text.masked_baselines import likeliest_after, likeliest_before, most_frequent
+from ...text.masked_lm import MaskedBatch, Masking, meeting_masked_windows, random_masked_windows
+from ...text.tokenizer import MASK, BaseTokenizer
+from ...train import guesses_of, masked_accuracy, masked_lm_loss
+from ...train.evaluate import Evaluation
+from ..options import TrainOptions
+from ..prepare import prepare, read_corpus
+from .task import Task, on_device, shape
+
+SHOWN = 40  # tokens of held-out text in which hidden ones are guessed before the reader's eyes
+
+
+class MaskedTask(Task):
+    """Masked language modeling."""
+
+    loss = measure = staticmethod(masked_lm_loss)
+    this_model = "this encoder"
+    does = "It guesses (what was hidden stands after the stroke)"
+
+    def __init__(self, data: Corpus, options: TrainOptions, tokenizer: BaseTokenizer | None = None) -> None:
+        self.texts = prepare(data, options, tokenizer, more_special=(MASK,))
+        super().__init__(data, options, self.texts.tokenizer)
+        self.masking = Masking.of(self.tokenizer, options.whole_words)
+
+    @staticmethod
+    def read(options: TrainOptions) -> Corpus:
+        return read_corpus(options)
+
+    def model(self, key: Key) -> Bert:
+        return Bert(BertConfig(self.tokenizer.vocab_size, **shape(self.options)), key)
+
+    def batches(self) -> Callable[[int], Any]:
+        return lambda index: self._drawn(self.texts.train, self.options.seed, index)
+
+    def some_validation(self) -> list[Any]:
+        o = self.options
+        return [self._drawn(self.texts.validation, o.seed + 1, index) for index in range(o.eval_iters)]
+
+    def whole_validation(self) -> Iterable[Any]:
+        o = self.options
+        batches = meeting_masked_windows(self.texts.validation, self.masking, o.batch_size, o.block_size, o.seed)
+        return (on_device(batch, o.device) for batch in batches)
+
+    @property
+    def validation_bytes(self) -> int:
+        return 0
+
+    @cached_property
+    def baselines(self) -> dict[str, Evaluation]:
+        """The targets are one in seven of the tokens, so what counts is a token's cost, not a byte's."""
+        vocab_size = self.tokenizer.vocab_size
+        counts = np.bincount(self.texts.train, minlength=vocab_size) + 1
+        cost = -np.log(counts / counts.sum())
+        targets = np.concatenate([batch.targets[batch.targets != IGNORE] for batch in self._held_out()])
+        return {
+            "uniform guess": Evaluation(len(targets) * math.log(vocab_size), len(targets)),
+            "counted unigram": Evaluation(float(cost[targets].sum()), len(targets)),
+        }
+
+    def data_lines(self) -> list[str]:
+        t = self.texts
+        words = ", whole words" if self.options.whole_words else ""
+        return [
+            f"           train {len(t.train):,} tokens, validation {len(t.validation):,} (held-out text)",
+            f"tokenizer  {t.tokenizer.vocab_size:,} tokens, {t.train_bytes / len(t.train):.2f} bytes a token; "
+            f"{self.masking.share:.0%} are hidden{words}",
+        ]
+
+    def show(self, model: Bert, seed: int, at_the_end: bool = False) -> None:
+        o = self.options
+        batch = self._drawn(self.texts.validation, o.seed + 2, seed)
+        guesses = guesses_of(model)(batch)[0]
+        ids, targets = (np.asarray(each[0])[:SHOWN] for each in (batch.inputs, batch.targets))
+        shown = [
+            self.tokenizer.decode([token])
+            if target == IGNORE
+            else f"[{self.tokenizer.decode([guess])}|{self.tokenizer.decode([target])}]"
+            for token, target, guess in zip(ids.tolist(), targets.tolist(), guesses[:SHOWN].tolist())
+        ]
+        print("".join(shown).replace("\n", " "), flush=True)
+
+    def scores(self, model: Bert) -> list[str]:
+        train, vocab_size = self.texts.train, self.tokenizer.vocab_size
+        known = {
+            "the most frequent token": most_frequent(train),
+            "the likeliest after the token before": likeliest_after(train, vocab_size),
+            "the likeliest before the token after": likeliest_before(train, vocab_size),
+            self.this_model: guesses_of(model),
+        }
+        accuracy = {name: masked_accuracy(guess, self._held_out()) for name, guess in known.items()}
+        return ["\nhidden tokens guessed right", *(f"{name:<40} {each:>6.1%}" for name, each in accuracy.items())]
+
+    def next_command(self, run: str) -> str:
+        return f"try it: tinygpt fill {run} 'The {self.tokenizer.mask_token} of the list is returned.'"
+
+    def _held_out(self) -> Iterable[MaskedBatch]:
+        o = self.options
+        return meeting_masked_windows(self.texts.validation, self.masking, o.batch_size, o.block_size, o.seed)
+
+    def _drawn(self, tokens: np.ndarray, seed: int, index: int) -> MaskedBatch:
+        o = self.options
+        size = min(o.block_size, len(tokens) - 1)
+        batch = random_masked_windows(tokens, self.masking, o.batch_size, size, seed, index)
+        return on_device(batch, o.device)
+

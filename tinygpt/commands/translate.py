@@ -1,0 +1,42 @@
+"""`tinygpt translate` and `tinygpt summarize`: an encoder–decoder makes one text of another."""
+
+from __future__ import annotations
+
+import sys
+
+from ..errors import BadInput
+from ..generate import beam_search
+from ..text.pair_batches import pad
+from .opening import open_model
+
+
+def translate_command(
+    run: str, text: str | None, beam: int, length_penalty: float, max_new_tokens: int | None, whole: bool
+) -> None:
+    """Prints what the model makes of each line of a text, or of all of it where `whole`.
+
+    The text is standard input where none is given. Raises BadInput for a text without a word in it.
+    """
+    model, tokenizer = open_model(run, "seq2seq")
+    size, end = model.config.block_size, tokenizer.end_of_text
+    if end is None:
+        raise BadInput(f"{run} has a vocabulary without <|endoftext|>, which begins and ends what is written")
+    if max_new_tokens is not None and not 1 <= max_new_tokens < size:
+        raise BadInput(f"--max-new-tokens must be from 1 to {size - 1}, one less than the model's context")
+    text = _standard_input() if text is None else text
+    sources = [text.strip()] if whole else [line.strip() for line in text.splitlines() if line.strip()]
+    if not any(sources):
+        raise BadInput("there is no text: give one, or send it to standard input")
+    for source in sources:
+        ids = tokenizer.encode(source)
+        if len(ids) > size:
+            print(f"note: of {len(ids)} tokens the first {size} are read, which is the context", file=sys.stderr)
+        (made,) = beam_search(model, *pad([ids[:size]]), end, end, max_new_tokens or size - 1, beam, length_penalty)
+        print(tokenizer.decode(made).strip(), flush=True)
+
+
+def _standard_input() -> str:
+    try:
+        return sys.stdin.buffer.read().decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise BadInput(f"standard input is not utf-8: {error.reason} at byte {error.start}") from None

@@ -1,0 +1,75 @@
+"""What an encoder takes the hidden places of a text for.
+
+V vocabulary.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from autograd import no_grad, softmax, to_device, to_numpy
+
+from ..errors import BadInput
+from ..text.masked_lm import mask_id
+from ..text.tokenizer import BaseTokenizer, Tokenizer
+from ..text.tokenizer.vocabulary import MASK_NAMES
+
+
+class Candidate(NamedTuple):
+    """A token for a hidden place, and how probable it is there."""
+
+    token: int
+    text: str
+    probability: float
+
+
+def fill(model: Any, tokenizer: BaseTokenizer, text: str, k: int = 5) -> list[list[Candidate]]:
+    """For each mask in the text, from left to right, its k likeliest tokens, the likeliest first.
+
+    A mask is written [MASK], <mask> or <|mask|>, whatever the vocabulary calls its own, and stands for one token. The
+    tokens of byte-pair encoding begin with the space before a word, so that a space before a mask belongs to it.
+    Each place is filled as if the others stayed hidden.
+    Raises BadInput for a text without a mask, a k below 1, a vocabulary without a mask token or with more tokens than
+    the model has, and a text longer than the model's context.
+    """
+    if k < 1:
+        raise BadInput(f"k, the number of candidates, must be at least 1, not {k}")
+    ids = encode_masked(tokenizer, text)
+    _check_fit(tokenizer.vocab_size, len(ids), model.config)
+    places = [place for place, token in enumerate(ids) if token == mask_id(tokenizer)]
+    if not places:
+        raise BadInput(f"the text has no mask: write {tokenizer.mask_token} where a token is to be guessed")
+    device = model.parameters()[0].device
+    with no_grad():
+        hidden = model(to_device(np.array([ids]), device))
+        probabilities = to_numpy(softmax(model.mlm_logits(hidden[0, places])).data)[:, : tokenizer.vocab_size]
+    return [_likeliest(tokenizer, each, k) for each in probabilities]
+
+
+def encode_masked(tokenizer: BaseTokenizer, text: str) -> list[int]:
+    """The ids of a text with masks in it, and of what the tokenizer puts around it."""
+    mask_id(tokenizer)
+    own = tokenizer.mask_token
+    for name in MASK_NAMES:
+        text = text.replace(name, own)
+    if isinstance(tokenizer, Tokenizer):
+        text = text.replace(f" {own}", own)
+    return tokenizer.surround(tokenizer.encode(text, allowed_special=(own,)))
+
+
+def _check_fit(vocab_size: int, length: int, config: Any) -> None:
+    if vocab_size > config.vocab_size:
+        raise BadInput(
+            f"the tokenizer has {vocab_size} tokens and the model {config.vocab_size}: take the one it was trained with"
+        )
+    if length > config.block_size:
+        raise BadInput(f"the text has {length} tokens, and the context is {config.block_size}: shorten it")
+
+
+def _likeliest(tokenizer: BaseTokenizer, probabilities: np.ndarray, k: int) -> list[Candidate]:
+    """probabilities (V,) → the k largest that belong to tokens of text."""
+    ordinary = tokenizer.ordinary_ids
+    best = ordinary[np.argsort(-probabilities[ordinary], kind="stable")[:k]]
+    return [Candidate(int(i), tokenizer.decode([int(i)]), float(probabilities[i])) for i in best]

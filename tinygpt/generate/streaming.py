@@ -1,0 +1,67 @@
+"""Text while it is written: never half a character, and never part of a string that ends it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+
+from ..errors import BadInput
+from ..text.tokenizer import BaseTokenizer, StreamDecoder
+
+
+class StopAt:
+    """Passes a text on up to the first of some strings, wherever the pieces that it comes in are cut.
+
+    What may be the beginning of such a string waits until the text decides. The first string is the one that ends
+    first; of several that end together, the longest.
+    """
+
+    def __init__(self, strings: Iterable[str]) -> None:
+        """Raises BadInput for an empty string, which would end every text before it begins."""
+        self._strings = list(strings)
+        if not all(self._strings):
+            raise BadInput("a stop string needs at least one character")
+        self._waiting = ""
+        self.stopped = False
+        """Whether one of the strings has come; nothing is shown after it."""
+
+    def push(self, text: str) -> str:
+        """What can be shown, now that this text has come."""
+        if self.stopped:
+            return ""
+        text = self._waiting + text
+        found = [(start + len(each), start) for each in self._strings if (start := text.find(each)) >= 0]
+        if found:
+            self.stopped = True
+            self._waiting = ""
+            return text[: min(found)[1]]
+        shown = len(text) - self._begun(text)
+        self._waiting = text[shown:]
+        return text[:shown]
+
+    def finish(self) -> str:
+        """What still waits, for a text that ends here without any of the strings."""
+        text, self._waiting = self._waiting, ""
+        return text
+
+    def _begun(self, text: str) -> int:
+        """How many characters at the end of a text that has none of the strings may begin one."""
+        longest = max((len(each) - 1 for each in self._strings), default=0)
+        lengths = range(min(longest, len(text)), 0, -1)
+        return next((n for n in lengths if any(each.startswith(text[-n:]) for each in self._strings)), 0)
+
+
+def stream_text(tokens: Iterable[int], tokenizer: BaseTokenizer, stop: Sequence[str] = ()) -> Iterator[str]:
+    """The text of the tokens in pieces, each as soon as it is certain; it ends before the first of the stop strings.
+
+    No token is asked for after the one that completes a stop string. Raises BadInput for an empty stop string.
+    """
+    return _stream(tokens, StreamDecoder(tokenizer), StopAt(stop))
+
+
+def _stream(tokens: Iterable[int], decoder: StreamDecoder, stop: StopAt) -> Iterator[str]:
+    for token in tokens:
+        yield stop.push(decoder.push(token))
+        if stop.stopped:
+            return
+    yield stop.push(decoder.finish())
+    yield stop.finish()

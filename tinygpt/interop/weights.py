@@ -1,0 +1,87 @@
+"""Weights of other libraries, copied from their file into a model of ours, one copy in all.
+
+Everything is checked against the configuration before a model is made, so that a file that lies costs nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from itertools import islice
+from typing import NamedTuple
+
+import numpy as np
+
+from autograd import Key
+
+from ..errors import BadInput
+from ..model.config import TransformerConfig
+from ..model.kinds import build
+from ..model.module import Module
+from ..safetensors import BFLOAT16
+
+SHOWN = 3  # of the problems that a file has: one mistake makes a hundred of them
+
+
+class Weight(NamedTuple):
+    """One parameter under both names. shape is theirs; transposed: theirs is (out, in), and ours (in, out)."""
+
+    ours: str
+    theirs: str
+    shape: tuple[int, ...]
+    transposed: bool = False
+
+
+def check_fit(weights: Iterable[Weight], stored: Mapping[str, np.ndarray], where: str) -> None:
+    """Raises BadInput, naming the first few, for arrays that are missing, too many, of another shape or no numbers."""
+    expected: set[str] = set()
+
+    def problems() -> Iterable[str]:
+        for weight in weights:
+            expected.add(weight.theirs)
+            array = stored.get(weight.theirs)
+            if array is None:
+                yield f"{weight.theirs} is missing"
+            elif array.shape != weight.shape:
+                yield f"{weight.theirs} has the shape {array.shape}, and the configuration gives {weight.shape}"
+            elif array.dtype.kind != "f" and array.dtype != BFLOAT16:
+                yield f"{weight.theirs} holds {array.dtype}, and weights are floating-point numbers"
+        yield from (f"{name} has no place in the model" for name in sorted(stored.keys() - expected))
+
+    found = list(islice(problems(), SHOWN + 1))
+    if found:
+        more = "; …" if len(found) > SHOWN else ""
+        raise BadInput(f"{where}: weights and config.json do not fit: {'; '.join(found[:SHOWN])}{more}")
+
+
+def filled_model(config: TransformerConfig, weights: Iterable[Weight], stored: Mapping[str, np.ndarray]) -> Module:
+    """A model with the stored weights, which `check_fit` has found to be right.
+
+    They become float32, whatever they were stored as: float16 and bfloat16 exactly, at twice the memory that the file
+    takes; float64 rounded.
+    """
+    model = build(config, _Unwritten(0))
+    parameters = model.named_parameters()
+    for weight in weights:
+        array = stored[weight.theirs]
+        _copy(array.T if weight.transposed else array, parameters[weight.ours].data)
+    return model
+
+
+def _copy(source: np.ndarray, target: np.ndarray) -> None:
+    """No array between file and parameter. A bfloat16 is the upper half of a float32's bits."""
+    if source.dtype == BFLOAT16:
+        bits = target.view(np.uint32)
+        bits[...] = source.view("<u2")
+        bits <<= 16
+    else:
+        target[...] = source
+
+
+class _Unwritten(Key):
+    """Draws nothing: weights that are read from a file need memory, which costs only where it is written."""
+
+    def fold(self, *parts: int | str) -> Key:
+        return self
+
+    def normal(self, shape: tuple[int, ...], std: float = 1.0, dtype: str = "float32") -> np.ndarray:
+        return np.empty(shape, dtype)

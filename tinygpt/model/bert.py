@@ -1,0 +1,148 @@
+"""BERT: a transformer whose every position sees the whole sequence, so that a hidden token is guessed from both sides.
+
+B batch, T time, C channels, V vocabulary, S segments.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from autograd import Key, Tensor, array_module, dropout, full, gelu, linear, tanh
+
+from ..errors import BadInput
+from .block import Block
+from .config import TransformerConfig
+from .layers import Embedding, LayerNorm, Linear, RMSNorm, make_norm
+from .module import Module, Parameter
+from .positions import Positions, make_positions
+
+
+@dataclass(frozen=True)
+class BertConfig(TransformerConfig):
+    """The hyper-parameters of an encoder. The defaults are BERT's form.
+
+    n_segments: how many texts a sequence may be made of, each with a vector that marks its tokens.
+    """
+
+    norm_eps: float = 1e-12
+    pre_norm: bool = False
+    activation: str = "gelu_exact"
+    n_segments: int = 2
+
+
+class MaskedHead(Module):
+    """What a token was, from its state: a layer, its normalization, and a product with every token's vector.
+
+    Its GELU is the exact one unless the configuration names the approximation.
+
+    Formula: logits = ln(gelu(x W + b)) · wteᵀ + b_out
+    Paper: Devlin et al. 2019, "BERT", section 3.1, task 1, and its released code
+    Example: examples/08_masked.py
+    Test: tests/test_bert.py
+    """
+
+    dense: Linear
+    ln: LayerNorm | RMSNorm
+    decoder: Linear | None
+    bias: Parameter | None
+    approximation: str
+
+    def __init__(self, c: BertConfig, key: Key) -> None:
+        self.dense = Linear(c.n_embd, c.n_embd, key.fold("dense"), c.bias)
+        self.ln = make_norm(c)
+        self.decoder = None if c.tied else Linear(c.n_embd, c.vocab_size, key.fold("decoder"), bias=False)
+        self.bias = Parameter(full((c.vocab_size,), 0.0)) if c.bias else None
+        self.approximation = "tanh" if c.activation == "gelu" else "none"
+
+    def __call__(self, hidden: Tensor, table: Tensor) -> Tensor:
+        """hidden (…, C), table (V, C) → (…, V)."""
+        x = self.ln(gelu(self.dense(hidden), self.approximation))
+        if self.decoder is None:
+            return linear(x, table, self.bias, transposed=True)
+        return linear(x, self.decoder.weight, self.bias)
+
+
+class Bert(Module):
+    """Token, position and segment vectors, normalized; blocks that see both sides; two heads to train them with.
+
+    The heads read the states that the call gives: `mlm_logits` says of each what its token was, `nsp_logits` of the
+    first, through `pooled`, whether the second text of the sequence follows the first.
+
+    Formula: hidden = block_n(… block_1(ln(wte[ids] + wpe + wse[segments])))
+    Paper: Devlin et al. 2019, "BERT", section 3
+    Example: examples/08_masked.py
+    Test: tests/test_bert.py
+    """
+
+    config: BertConfig
+    wte: Embedding
+    wpe: Positions
+    wse: Embedding
+    ln_e: LayerNorm | RMSNorm
+    h: list[Block]
+    ln_f: LayerNorm | RMSNorm | None
+    pooler: Linear
+    mlm_head: MaskedHead
+    nsp_head: Linear
+
+    def __init__(self, config: BertConfig, key: Key) -> None:
+        c = self.config = config
+        self.wte = Embedding(c.vocab_size, c.n_embd, key.fold("wte"))
+        self.wpe = make_positions(c, key.fold("wpe"), both_sides=True)
+        self.wse = Embedding(c.n_segments, c.n_embd, key.fold("wse"))
+        self.ln_e = make_norm(c)
+        self.h = [Block(c, key.fold("h", i), causal=False) for i in range(c.n_layer)]
+        self.ln_f = make_norm(c) if c.pre_norm else None
+        self.pooler = Linear(c.n_embd, c.n_embd, key.fold("pooler"), c.bias)
+        self.mlm_head = MaskedHead(c, key.fold("mlm_head"))
+        self.nsp_head = Linear(c.n_embd, 2, key.fold("nsp_head"), c.bias)
+
+    def __call__(self, ids: Any, segments: Any = None, mask: Any = None, key: Key | None = None) -> Tensor:
+        """Hidden states (B, T, C) for ids (B, T). A key switches dropout on; without one it is off.
+
+        segments: (B, T), which of the texts each token belongs to (None: all to the first). mask: (B, T), True at
+        real tokens (None: all are real). Nothing looks at padding, whose ids may be any; its own states are finite
+        and mean nothing, also where a row is padding throughout.
+        Raises BadInput for segments outside 0 … S − 1, for a mask of another shape or type, and for a sequence that is
+        longer than learned positions go.
+        """
+        B, T = ids.shape
+        segments = array_module(ids).zeros_like(ids) if segments is None else self._checked_segments(segments, B, T)
+        seen = None if mask is None else _checked_mask(mask, B, T)[:, None, None, :]
+        x = self.ln_e(self.wpe.add(self.wte(ids)) + self.wse(segments))
+        x = dropout(x, self.config.dropout, key and key.fold("embedding"))
+        bias = self.wpe.bias(T, T, x)
+        for i, block in enumerate(self.h):
+            x = block(x, key and key.fold("h", i), seen, self.wpe, bias)
+        return x if self.ln_f is None else self.ln_f(x)
+
+    def mlm_logits(self, hidden: Tensor) -> Tensor:
+        """What each token was, (…, V), from its state (…, C)."""
+        return self.mlm_head(hidden, self.wte.weight)
+
+    def pooled(self, hidden: Tensor) -> Tensor:
+        """The first token's state, through a layer and a tanh: one vector (B, C) for the whole sequence."""
+        return tanh(self.pooler(hidden[:, 0]))
+
+    def nsp_logits(self, hidden: Tensor) -> Tensor:
+        """(B, 2): how strongly the second text seems to follow the first, and to come from elsewhere."""
+        return self.nsp_head(self.pooled(hidden))
+
+    def _checked_segments(self, segments: Any, B: int, T: int) -> Any:
+        n = self.config.n_segments
+        if tuple(segments.shape) != (B, T):
+            raise BadInput(f"segments {tuple(segments.shape)} must have the shape of the ids, {(B, T)}")
+        wrong = segments[(segments < 0) | (segments >= n)]
+        if wrong.size:
+            raise BadInput(f"segment {int(wrong[0])} is outside 0 … {n - 1}, the texts that this model tells apart")
+        return segments
+
+
+def _checked_mask(mask: Any, B: int, T: int) -> Any:
+    if mask.dtype != bool or tuple(mask.shape) != (B, T):
+        raise BadInput(
+            f"a padding mask must be boolean, True at real tokens, of the shape {(B, T)} of the ids, "
+            f"not {mask.dtype} of shape {tuple(mask.shape)}"
+        )
+    return mask

@@ -1,0 +1,62 @@
+"""The keys and values of what a model has read, so that each new token is read once.
+
+B rows, G heads of keys and values, D channels of a head.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from autograd import Tensor, array_module
+
+from ..errors import BadInput
+
+
+class LayerCache:
+    """One layer's keys and values: room for `capacity` tokens, allocated once and only ever appended to."""
+
+    def __init__(self, keys: Any, values: Any, length: int = 0) -> None:
+        self.keys, self.values, self.length = keys, values, length
+
+    def append(self, k: Tensor, v: Tensor) -> tuple[Tensor, Tensor]:
+        """All keys and values (B, G, T_all, D), those of the new tokens (B, G, T, D) at the end.
+
+        What earlier calls returned stays as it was: they are views of the same memory, and end before the new ones.
+        Raises BadInput where there is no room.
+        """
+        end = self.length + k.shape[2]
+        if end > self.keys.shape[2]:
+            raise BadInput(f"the cache has room for {self.keys.shape[2]} tokens, and {end} were to be kept")
+        self.keys[:, :, self.length : end] = k.data
+        self.values[:, :, self.length : end] = v.data
+        self.length = end
+        return Tensor(self.keys[:, :, :end]), Tensor(self.values[:, :, :end])
+
+
+class Cache:
+    """The layers' caches of one batch of texts. Append-only; for use without gradients."""
+
+    def __init__(self, layers: Sequence[LayerCache]) -> None:
+        self.layers = list(layers)
+
+    @classmethod
+    def empty(cls, config: Any, batch: int, capacity: int, like: Any) -> Cache:
+        """Room for `batch` texts of `capacity` tokens each in the library and the precision of the array `like`."""
+        xp, shape = array_module(like), (batch, config.key_heads, capacity, config.channels_of_head)
+        layers = range(config.n_layer)
+        return cls([LayerCache(xp.empty(shape, like.dtype), xp.empty(shape, like.dtype)) for _ in layers])
+
+    @property
+    def length(self) -> int:
+        """Tokens read so far."""
+        return self.layers[0].length
+
+    @property
+    def n_bytes(self) -> int:
+        """What it takes: 2 · layers · batch · key heads · capacity · channels of a head numbers."""
+        return sum(layer.keys.nbytes + layer.values.nbytes for layer in self.layers)
+
+    def rows(self, chosen: Any) -> Cache:
+        """A copy with these rows, in this order and as often as they are named: what beams branch from."""
+        return Cache([LayerCache(each.keys[chosen], each.values[chosen], each.length) for each in self.layers])

@@ -1,0 +1,71 @@
+"""The hyper-parameters that all transformers here share, under the field's usual names."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+
+from ..errors import BadInput
+from ..forms import FORMS
+
+
+@dataclass(frozen=True)
+class TransformerConfig:
+    """What a stack of blocks is made of. The defaults are GPT-2's form. Raises BadInput for values that make no model.
+
+    block_size: the context, in tokens. n_kv_head: heads of keys and values, fewer than n_head for grouped-query
+    attention and 1 for multi-query (None: as many). n_inner: width of the perceptron (None: 4 n_embd). head_size:
+    channels of a head (None: n_embd / n_head). pre_norm: normalize what enters a layer, rather than what leaves it.
+    bias: in linear layers and normalizations. tied: the token table is the output layer, too.
+    """
+
+    vocab_size: int
+    block_size: int = 64
+    n_layer: int = 4
+    n_head: int = 4
+    n_embd: int = 128
+    dropout: float = 0.0
+    bias: bool = True
+    positions: str = "learned"
+    norm: str = "layer"
+    norm_eps: float = 1e-5
+    pre_norm: bool = True
+    activation: str = "gelu"
+    n_kv_head: int | None = None
+    n_inner: int | None = None
+    head_size: int | None = None
+    tied: bool = True
+
+    def __post_init__(self) -> None:
+        for field in fields(self):
+            name, value = field.name, getattr(self, field.name)
+            counts = field.type == "int" or (field.type == "int | None" and value is not None)
+            if counts and (not isinstance(value, int) or isinstance(value, bool) or value < 1):
+                raise BadInput(f"{name} must be a whole number of at least 1, not {value!r}")
+            if field.type == "bool" and not isinstance(value, bool):
+                raise BadInput(f"{name} must be true or false, not {value!r}")
+            if name in FORMS and value not in FORMS[name]:
+                raise BadInput(f"{name} must be one of {', '.join(FORMS[name])}, not {value!r}")
+        if not isinstance(self.dropout, int | float) or not 0 <= self.dropout < 1:
+            raise BadInput(f"dropout must be at least 0 and below 1, not {self.dropout!r}")
+        if not isinstance(self.norm_eps, int | float) or not 0 < self.norm_eps < 1:
+            raise BadInput(f"norm_eps must be above 0 and below 1, not {self.norm_eps!r}")
+        if self.head_size is None and self.n_embd % self.n_head:
+            raise BadInput(
+                f"n_embd {self.n_embd} cannot be divided among n_head {self.n_head} heads: make it a multiple"
+            )
+        if self.n_head % self.key_heads:
+            raise BadInput(f"n_head {self.n_head} is no multiple of n_kv_head {self.n_kv_head}, which serve them")
+        if self.positions == "rotary" and self.channels_of_head % 2:
+            raise BadInput(f"rotary positions turn pairs of channels, and a head has {self.channels_of_head}")
+
+    @property
+    def key_heads(self) -> int:
+        return self.n_kv_head or self.n_head
+
+    @property
+    def channels_of_head(self) -> int:
+        return self.head_size or self.n_embd // self.n_head
+
+    @property
+    def inner(self) -> int:
+        return self.n_inner or 4 * self.n_embd

@@ -1,0 +1,146 @@
+"""The encoder–decoder: one stack reads a source from both sides, another writes the target and looks at it.
+
+B batch, S time of the source, T time of the target, C channels, V vocabulary of the target.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+from typing import Any
+
+from autograd import Key, Tensor, array_module, dropout, linear
+
+from ..errors import BadInput
+from .block import Block
+from .config import TransformerConfig
+from .layers import STD, Embedding, LayerNorm, Linear, RMSNorm, make_norm
+from .module import Module
+from .positions import Positions, make_positions
+
+
+@dataclass(frozen=True)
+class Seq2SeqConfig(TransformerConfig):
+    """The hyper-parameters of an encoder–decoder, whose decoder has n_layer blocks and vocab_size tokens.
+
+    n_encoder_layer: blocks of the encoder (None: n_layer). source_vocab_size: tokens of a source that has a vocabulary
+    and a table of its own (None: both sides share one). embedding_norm: normalize what enters either stack. init_std:
+    of initial weights; narrow models find out sooner where to look in the source with more, such as 1/√C.
+
+    T5 is pre_norm, norm="rms", norm_eps=1e-6, bias=False, activation="relu", positions="t5"; it neither divides the
+    scores by √D nor leaves what its output layer reads as it is, so whoever copies its weights multiplies the queries'
+    by √D and, where the output layer is tied, the decoder's last normalization's by 1/√C. BART is pre_norm=False,
+    positions="learned", activation="gelu_exact", embedding_norm=True; its tables of positions begin at row 2.
+    """
+
+    n_encoder_layer: int | None = None
+    source_vocab_size: int | None = None
+    embedding_norm: bool = False
+    init_std: float = STD
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not isinstance(self.init_std, int | float) or not 0 < self.init_std < math.inf:
+            raise BadInput(f"init_std must be a number above 0, not {self.init_std!r}")
+
+
+class Stack(Module):
+    """One side of the model: vectors of tokens get positions and go through blocks.
+
+    Causal with a source to read it is the decoder; neither, the encoder. T5's table of distances is the stack's own and
+    serves all its blocks.
+    """
+
+    wpe: Positions
+    ln_embedding: LayerNorm | RMSNorm | None
+    h: list[Block]
+    ln_f: LayerNorm | RMSNorm | None
+    p: float
+
+    def __init__(self, c: TransformerConfig, key: Key, decoder: bool, embedding_norm: bool = False) -> None:
+        self.p = c.dropout
+        self.wpe = make_positions(c, key.fold("wpe"), both_sides=not decoder)
+        self.ln_embedding = make_norm(c) if embedding_norm else None
+        self.h = [Block(c, key.fold("h", i), causal=decoder, cross=decoder) for i in range(c.n_layer)]
+        self.ln_f = make_norm(c) if c.pre_norm else None  # a post-norm block ends in a normalization of its own
+
+    def __call__(
+        self, x: Tensor, key: Key | None = None, mask: Any = None, source: Tensor | None = None, source_mask: Any = None
+    ) -> Tensor:
+        """x (B, T, C). Masks as attention wants them; source (B, S, C): what a decoder reads."""
+        T = x.shape[1]
+        x = self.wpe.add(x)
+        if self.ln_embedding is not None:
+            x = self.ln_embedding(x)
+        x = dropout(x, self.p, key and key.fold("embedding"))
+        bias = self.wpe.bias(T, T, x)
+        for i, block in enumerate(self.h):
+            x = block(x, key and key.fold("h", i), mask, self.wpe, bias, source, source_mask)
+        return x if self.ln_f is None else self.ln_f(x)
+
+
+class Seq2Seq(Module):
+    """An encoder that sees its source whole, and a decoder that predicts each next token of the target from it.
+
+    Formula: p(y | x) = Π_t softmax(decoder(y_<t, encoder(x)) · wteᵀ)[y_t]
+    Paper: Vaswani et al. 2017, "Attention is all you need", section 3.1
+    Example: examples/09_translation.py
+    Test: tests/test_seq2seq.py
+    """
+
+    config: Seq2SeqConfig
+    wte: Embedding
+    source_wte: Embedding | None
+    encoder: Stack
+    decoder: Stack
+    lm_head: Linear | None
+
+    def __init__(self, config: Seq2SeqConfig, key: Key) -> None:
+        c = self.config = config
+        self.wte = Embedding(c.vocab_size, c.n_embd, key.fold("wte"))
+        separate = c.source_vocab_size
+        self.source_wte = Embedding(separate, c.n_embd, key.fold("source_wte")) if separate else None
+        of_encoder = replace(c, n_layer=c.n_encoder_layer or c.n_layer)
+        self.encoder = Stack(of_encoder, key.fold("encoder"), False, c.embedding_norm)
+        self.decoder = Stack(c, key.fold("decoder"), True, c.embedding_norm)
+        self.lm_head = None if c.tied else Linear(c.n_embd, c.vocab_size, key.fold("lm_head"), bias=False)
+        if c.init_std != STD:
+            for matrix in filter(lambda p: p.decays, self.parameters()):
+                matrix.data *= c.init_std / STD
+
+    def __call__(self, source: Any, inputs: Any, source_mask: Any = None, key: Key | None = None) -> Tensor:
+        """Logits (B, T, V): at t, of the target's next token after inputs[:, :t + 1], given the source (B, S).
+
+        source_mask (B, S) is True at the source's real tokens (None: everywhere). A key switches dropout on. Learned
+        positions end at block_size, of either side; the others go on.
+        """
+        return self.decode(inputs, self.encode(source, source_mask, key), source_mask, key)
+
+    def encode(self, source: Any, source_mask: Any = None, key: Key | None = None) -> Tensor:
+        """What the decoder reads (B, S, C) of ids (B, S). What stands at padding means nothing.
+
+        Raises BadInput for a source of no tokens, and a mask that is not boolean of the source's shape.
+        """
+        if source.ndim != 2 or source.shape[1] == 0:
+            raise BadInput(f"sources must be ids of shape (batch, time) with a token at least, not {source.shape}")
+        table = self.source_wte or self.wte
+        return self.encoder(table(source), key and key.fold("encoder"), _of_keys(source_mask, source.shape))
+
+    def decode(self, inputs: Any, encoded: Tensor, source_mask: Any = None, key: Key | None = None) -> Tensor:
+        """Logits (B, T, V) for the target's ids (B, T) so far and the encoded source (B, S, C).
+
+        A row whose source is all padding reads nothing: its cross attention adds no more than its own bias.
+        """
+        mask = _of_keys(source_mask, encoded.shape[:2])
+        x = self.decoder(self.wte(inputs), key and key.fold("decoder"), source=encoded, source_mask=mask)
+        return linear(x, self.wte.weight, transposed=True) if self.lm_head is None else self.lm_head(x)
+
+
+def _of_keys(source_mask: Any, shape: tuple[int, ...]) -> Any:
+    """(B, S) → (B, 1, 1, S): every head and query may look at the same keys."""
+    if source_mask is None:
+        return None
+    mask = array_module(source_mask).asarray(source_mask)
+    if mask.dtype != bool or mask.shape != tuple(shape):
+        raise BadInput(f"a source mask must be boolean and {tuple(shape)} as its source, not {mask.dtype} {mask.shape}")
+    return mask[:, None, None, :]

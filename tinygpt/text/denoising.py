@@ -1,0 +1,137 @@
+"""Learning to write from text alone: it is spoiled, and the model restores it.
+
+Shapes: B windows in a batch, n tokens in a window. Both ways take windows of a row of ids and give sources and targets,
+the same for the same (seed, index).
+"""
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+
+from tinygpt.errors import BadInput
+from tinygpt.text.batches import drawing, random_windows
+from tinygpt.text.pair_batches import EncodedPair, PairBatch, make_batch
+
+_SPANS = 1  # the purpose that windows, drawn from the same seed and index, do not have
+
+
+def sentinels(n: int) -> list[str]:
+    """Names of n special tokens that stand for missing spans: T5's are called <extra_id_0> and so on."""
+    return [f"<extra_id_{i}>" for i in range(n)]
+
+
+def span_corruption(
+    tokens: np.ndarray,
+    batch_size: int,
+    window: int,
+    sentinel_ids: Sequence[int],
+    begin: int,
+    end: int,
+    seed: int,
+    index: int,
+    share: float = 0.15,
+    mean_length: float = 3.0,
+) -> PairBatch:
+    """Windows in which spans are replaced by one sentinel each; the target says what stood there.
+
+        Thank you <X> me to your party <Y> week.    →    <X> for inviting <Y> last
+
+    round(share · n) tokens are taken, in round(that / mean_length) spans (both at least one). All ways of cutting them
+    into spans are as likely, as are all ways of cutting what stays; a window ends in a span. Raises BadInput for more
+    spans than sentinels, a share that takes everything or nothing, and a row shorter than a window.
+
+    Formula: source = t_1 <X> t_2 <Y> …, target = <X> s_1 <Y> s_2 … for the text t_1 s_1 t_2 s_2 …
+    Paper: Raffel et al. 2020, "Exploring the limits of transfer learning with T5", section 3.1.4, and its released code
+    Example: examples/10_summarization.py
+    Test: tests/test_denoising.py
+    """
+    _check(share, mean_length)
+    taken = max(1, round(share * window))
+    spans = max(1, round(taken / mean_length))
+    if taken + spans > window:
+        raise BadInput(f"windows of {window} tokens cannot lose {taken} in {spans} spans: make them longer")
+    if spans > len(sentinel_ids):
+        raise BadInput(f"windows of {window} tokens lose {spans} spans, and there are {len(sentinel_ids)} sentinels")
+
+    def corrupted(text: np.ndarray, random: np.random.Generator) -> EncodedPair:
+        lengths = np.stack([_parts(window - taken, spans, random), _parts(taken, spans, random)], axis=1)
+        pieces = np.split(text, np.cumsum(lengths.ravel())[:-1])
+        marks = [[sentinel] for sentinel in sentinel_ids[:spans]]
+        source = [part for kept, mark in zip(pieces[::2], marks) for part in (kept, mark)]
+        target = [part for mark, lost in zip(marks, pieces[1::2]) for part in (mark, lost)]
+        return np.concatenate(source).tolist(), np.concatenate(target).tolist()
+
+    return _batch(corrupted, tokens, batch_size, window, begin, end, seed, index)
+
+
+def infilling(
+    tokens: np.ndarray,
+    batch_size: int,
+    window: int,
+    mask: int,
+    begin: int,
+    end: int,
+    seed: int,
+    index: int,
+    share: float = 0.3,
+    mean_length: float = 3.0,
+) -> PairBatch:
+    """Windows in which spans are replaced by one and the same mask; the target is the whole text.
+
+    So the model has to find out how much is missing, which may be nothing: lengths are drawn until round(share · n)
+    tokens (at least one) are taken, the last one cut to fit. Every order of spans and of tokens that stay is as likely.
+    Raises BadInput for a share that takes everything or nothing, and for a row shorter than a window.
+
+    Formula: source = t_1 <mask> t_2 <mask> …, target = t_1 s_1 t_2 s_2 …, |s_i| ~ Poisson(mean_length)
+    Paper: Lewis et al. 2020, "BART: denoising sequence-to-sequence pre-training", section 2.2
+    Example: examples/10_summarization.py
+    Test: tests/test_denoising.py
+    """
+    _check(share, mean_length)
+    taken = max(1, round(share * window))
+    if taken >= window:
+        raise BadInput(f"windows of {window} tokens cannot lose {taken}: make them longer")
+
+    def corrupted(text: np.ndarray, random: np.random.Generator) -> EncodedPair:
+        lengths: list[int] = []
+        while sum(lengths) < taken:
+            lengths.append(min(int(random.poisson(mean_length)), taken - sum(lengths)))
+        things = window - taken + len(lengths)  # tokens that stay, and spans
+        places = np.sort(random.choice(things, len(lengths), replace=False))
+        is_span = np.zeros(things, dtype=bool)
+        is_span[places] = True
+        widths = np.ones(things, dtype=int)
+        widths[places] = lengths
+        starts = np.cumsum(widths) - widths
+        source = np.where(is_span, mask, text[np.minimum(starts, window - 1)])
+        return source.tolist(), text.tolist()
+
+    return _batch(corrupted, tokens, batch_size, window, begin, end, seed, index)
+
+
+def _batch(
+    corrupted: Callable[[np.ndarray, np.random.Generator], EncodedPair],
+    tokens: np.ndarray,
+    batch_size: int,
+    window: int,
+    begin: int,
+    end: int,
+    seed: int,
+    index: int,
+) -> PairBatch:
+    random = drawing(seed, index, _SPANS)
+    windows = random_windows(tokens, batch_size, window, seed, index).inputs
+    return make_batch([corrupted(text, random) for text in windows], begin, end)
+
+
+def _parts(n: int, parts: int, random: np.random.Generator) -> np.ndarray:
+    """The lengths of n things cut into so many parts, none empty, every way as likely."""
+    cuts = np.sort(random.choice(n - 1, parts - 1, replace=False)) + 1
+    return np.diff([0, *cuts, n])
+
+
+def _check(share: float, mean_length: float) -> None:
+    if not 0 < share < 1:
+        raise BadInput(f"the share of tokens to take must lie between 0 and 1, not {share}")
+    if not mean_length > 0:
+        raise BadInput(f"the mean length of a span must be above 0, not {mean_length}")

@@ -1,0 +1,63 @@
+"""What can be guessed of a hidden token without a model: from how often tokens occur, alone or beside one neighbour.
+
+Each baseline is a function of a batch that gives a token for every place, (B, T). It sees what a model sees: a
+neighbour that is hidden tells it nothing, and it then takes the most frequent token.
+N tokens of a text, V vocabulary.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+
+from tinygpt.text.batches import checked_row
+from tinygpt.text.masked_lm import MaskedBatch
+
+Guess = Callable[[MaskedBatch], np.ndarray]
+"""What somebody takes each token of a batch for: (B, T) ids."""
+
+
+def most_frequent(tokens: np.ndarray) -> Guess:
+    """Always the token that occurs most often."""
+    token = _most_frequent(tokens)
+    return lambda batch: np.full_like(batch.inputs, token)
+
+
+def likeliest_after(tokens: np.ndarray, vocab_size: int) -> Guess:
+    """The token that most often follows the one before the place."""
+    table = _likeliest_second(checked_row(tokens), vocab_size)
+
+    def guess(batch: MaskedBatch) -> np.ndarray:
+        first = np.full_like(batch.inputs[:, :1], table[vocab_size])
+        return np.concatenate([first, table[batch.inputs[:, :-1]]], axis=1)
+
+    return guess
+
+
+def likeliest_before(tokens: np.ndarray, vocab_size: int) -> Guess:
+    """The token that most often precedes the one after the place."""
+    table = _likeliest_second(checked_row(tokens)[::-1], vocab_size)
+
+    def guess(batch: MaskedBatch) -> np.ndarray:
+        last = np.full_like(batch.inputs[:, :1], table[vocab_size])
+        return np.concatenate([table[batch.inputs[:, 1:]], last], axis=1)
+
+    return guess
+
+
+def _likeliest_second(tokens: np.ndarray, vocab_size: int) -> np.ndarray:
+    """(V + 1,): for each first token of a pair its most frequent second, the lowest id among equals.
+
+    The last entry, and that of a token which is never a first one, is the most frequent token of all.
+    """
+    table = np.full(vocab_size + 1, _most_frequent(tokens), dtype=np.int64)
+    row = tokens.astype(np.int64)
+    pairs, counts = np.unique(row[:-1] * vocab_size + row[1:], return_counts=True)
+    rising = np.lexsort((-pairs, counts))  # a later entry overwrites: the more frequent, then the lower id
+    table[pairs[rising] // vocab_size] = pairs[rising] % vocab_size
+    return table
+
+
+def _most_frequent(tokens: np.ndarray) -> int:
+    return int(np.bincount(checked_row(tokens)).argmax())

@@ -1,0 +1,206 @@
+"""Masked language modeling: some tokens of a text are hidden, and a model that sees both sides guesses them.
+
+Shapes: B rows in a batch, T tokens in a row, V vocabulary. Whether rows come from one long row of ids or from documents
+padded to one length, what is hidden is a pure function of (seed, index), as the batches themselves are.
+
+Source: Devlin et al. 2019, "BERT", section 3.1, task 1, and appendix A.1; pairs of sentences stand in
+`next_sentence.py`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+
+from tinygpt.errors import BadInput
+from tinygpt.text.batches import IGNORE, checked_row, drawing, random_windows
+from tinygpt.text.tokenizer import MASK, BaseTokenizer, WordPiece
+from tinygpt.text.tokenizer.wordpiece import CONTINUES
+
+CHOSEN = 0.15
+"""The share of tokens that are asked for."""
+
+MASKED, REPLACED = 0.8, 0.1
+"""Of those, how many are hidden, and how many become any token. The others stay: at use no token is hidden, and the
+state of a token that is there must say what it is, too."""
+
+MASKING, PAIRING = 1, 2  # purposes of random numbers; 0 draws the windows
+
+
+class MaskedBatch(NamedTuple):
+    """inputs (B, T) int64, some tokens hidden; targets (B, T), what the chosen ones were and IGNORE elsewhere.
+
+    segments (B, T) int64: which of two texts a token belongs to (None: all to the first). mask (B, T) boolean: True at
+    real tokens, False at padding (None: all are real). elsewhere (B,): of pairs, 0 where the second text follows the
+    first, and 1 where it comes from another document.
+    """
+
+    inputs: np.ndarray
+    targets: np.ndarray
+    segments: np.ndarray | None = None
+    mask: np.ndarray | None = None
+    elsewhere: np.ndarray | None = None
+
+
+class WordEdges(NamedTuple):
+    """Which tokens grow together into words, (V,) boolean each.
+
+    A token that `joins_left` continues the word of the token before it, if that `joins_right`.
+    """
+
+    joins_left: np.ndarray
+    joins_right: np.ndarray
+
+    def starts(self, ids: np.ndarray) -> np.ndarray:
+        """(…, T) boolean: True where a word begins."""
+        joined = self.joins_left[ids[..., 1:]] & self.joins_right[ids[..., :-1]]
+        return np.concatenate([np.ones_like(ids[..., :1], dtype=bool), ~joined], axis=-1)
+
+
+@dataclass(frozen=True, eq=False)
+class Masking:
+    """How a vocabulary's tokens are hidden.
+
+    mask_id hides a token, pad_id fills a row; `ordinary` (n,) are the ids that may be chosen, and that may take the
+    place of one. With `words`, whole words are chosen, rather than tokens. `share`: how many.
+    """
+
+    mask_id: int
+    pad_id: int
+    vocab_size: int
+    ordinary: np.ndarray
+    words: WordEdges | None = None
+    share: float = CHOSEN
+
+    @classmethod
+    def of(cls, tokenizer: BaseTokenizer, whole_words: bool = False, share: float = CHOSEN) -> Masking:
+        """The masking of a tokenizer's ids: no special token is ever chosen.
+
+        Raises BadInput for a vocabulary without a mask token, and for a share outside 0 … 1.
+        """
+        if not 0 < share <= 1:
+            raise BadInput(f"the share of tokens to hide must be above 0 and at most 1, not {share}")
+        mask = mask_id(tokenizer)
+        pad = tokenizer.special_tokens.get(tokenizer.pad_token, mask)  # without a token of its own any serves
+        words = word_edges(tokenizer) if whole_words else None
+        return cls(mask, pad, tokenizer.vocab_size, tokenizer.ordinary_ids, words, share)
+
+
+def mask_id(tokenizer: BaseTokenizer) -> int:
+    """The id of the token that hides another. Raises BadInput where the vocabulary has none."""
+    if tokenizer.mask_token is None:
+        raise BadInput(f"this vocabulary has no mask token: train one with special_tokens that name {MASK!r}")
+    return tokenizer.special_tokens[tokenizer.mask_token]
+
+
+def word_edges(tokenizer: BaseTokenizer) -> WordEdges:
+    """Where the words of a vocabulary's tokens begin.
+
+    WordPiece says so itself: ## continues a word. Tokens of bytes and characters grow together where letters or digits
+    meet: " The" begins a word, as its space does, "re" after it continues it, and so do the bytes of half a character.
+    A space that is a token of its own belongs to the word after it.
+    """
+    joins = np.zeros((2, tokenizer.vocab_size), dtype=bool)
+    for i in tokenizer.ordinary_ids.tolist():
+        if isinstance(tokenizer, WordPiece):
+            joins[:, i] = tokenizer.tokens[i].startswith(CONTINUES), True
+        else:
+            text = tokenizer.token_bytes(i).decode("utf-8", "replace")  # half a character is U+FFFD
+            joins[:, i] = _in_word(text[0]), _in_word(text[-1]) or text[-1] == " "
+    return WordEdges(*joins)
+
+
+def _in_word(character: str) -> bool:
+    return character.isalnum() or character == "\ufffd"
+
+
+def mask_tokens(
+    ids: np.ndarray, masking: Masking, seed: int, index: int, real: np.ndarray | None = None
+) -> tuple[np.ndarray, np.ndarray]:
+    """(inputs, targets), both (B, T) int64, of ids (B, T): a share of the tokens is chosen, each by itself.
+
+    Of the chosen, 80 in 100 become the mask, 10 any ordinary token, and 10 stay as they are. Special tokens are never
+    chosen, nor is padding, where `real` (B, T) is False. Where whole words are chosen, each with that probability,
+    every token of a word is, and what becomes of it is drawn for each.
+
+    Formula: chosen_t ~ Bernoulli(0.15); input_t = [MASK] with 0.8, any token with 0.1, else x_t; target_t = x_t
+    Paper: Devlin et al. 2019, "BERT", section 3.1, task 1
+    Example: examples/08_masked.py
+    Test: tests/test_masked_lm.py
+    """
+    ids = _checked_ids(ids, masking)
+    draw = drawing(seed, index, MASKING)
+    lots, fates = draw.random((2, *ids.shape))
+    others = masking.ordinary[draw.integers(len(masking.ordinary), size=ids.shape)]
+    if masking.words is not None:  # all tokens of a word draw the lot of its first
+        first = np.where(masking.words.starts(ids), np.arange(ids.shape[1]), 0)
+        lots = np.take_along_axis(lots, np.maximum.accumulate(first, axis=1), axis=1)
+    may = np.isin(ids, masking.ordinary) if real is None else np.isin(ids, masking.ordinary) & real
+    chosen = may & (lots < masking.share)
+    hidden, replaced = chosen & (fates < MASKED), chosen & (fates >= MASKED) & (fates < MASKED + REPLACED)
+    inputs = np.where(hidden, masking.mask_id, np.where(replaced, others, ids))
+    return inputs, np.where(chosen, ids, IGNORE)
+
+
+def random_masked_windows(
+    tokens: np.ndarray, masking: Masking, batch_size: int, block_size: int, seed: int, index: int
+) -> MaskedBatch:
+    """B windows of one long row of ids, their starts and what is hidden drawn for (seed, index).
+
+    Raises BadInput where the row has not more than T tokens.
+    """
+    windows = random_windows(tokens, batch_size, block_size, seed, index).inputs
+    return MaskedBatch(*mask_tokens(windows, masking, seed, index))
+
+
+def meeting_masked_windows(
+    tokens: np.ndarray, masking: Masking, batch_size: int, block_size: int, seed: int = 0
+) -> Iterator[MaskedBatch]:
+    """The whole row once, in windows that meet end to end: what is hidden is the same each time. For evaluation."""
+    tokens = checked_row(tokens)
+    size = batch_size * block_size
+    for index, start in enumerate(range(0, len(tokens), size)):
+        part = tokens[start : start + size]
+        rows = [part[i : i + block_size] for i in range(0, len(part), block_size)]
+        yield masked_documents(rows, masking, seed, index)
+
+
+def random_masked_documents(
+    documents: Sequence[Sequence[int]], masking: Masking, batch_size: int, block_size: int, seed: int, index: int
+) -> MaskedBatch:
+    """B documents drawn for (seed, index), each cut to its first T tokens, padded to the longest of them.
+
+    Raises BadInput where there is no document.
+    """
+    if not len(documents):
+        raise BadInput("there is no document to draw from: give some text")
+    chosen = drawing(seed, index).integers(len(documents), size=batch_size)
+    return masked_documents([documents[i][:block_size] for i in chosen], masking, seed, index)
+
+
+def masked_documents(documents: Sequence[Sequence[int]], masking: Masking, seed: int, index: int) -> MaskedBatch:
+    """One row a document, each the ids of a text with whatever stands around it, padded to the longest."""
+    ids, real = padded(documents, masking.pad_id)
+    return MaskedBatch(*mask_tokens(ids, masking, seed, index, real), mask=None if real.all() else real)
+
+
+def padded(rows: Sequence[Sequence[int]], fill: int) -> tuple[np.ndarray, np.ndarray]:
+    """(values (B, T) int64, real (B, T) boolean): ragged rows side by side, filled up to the longest."""
+    lengths = np.array([len(row) for row in rows], dtype=np.int64)
+    real = np.arange(lengths.max(initial=0)) < lengths[:, None]
+    values = np.full(real.shape, fill, dtype=np.int64)
+    if lengths.any():
+        values[real] = np.concatenate([np.asarray(row, dtype=np.int64) for row in rows])
+    return values, real
+
+
+def _checked_ids(ids: np.ndarray, masking: Masking) -> np.ndarray:
+    ids = np.asarray(ids)
+    if ids.ndim != 2 or ids.dtype.kind not in "iu":
+        raise BadInput(f"ids to hide tokens of must be integers (B, T), not {ids.dtype} of shape {ids.shape}")
+    if ids.size and not (ids.min() >= 0 and ids.max() < masking.vocab_size):
+        raise BadInput(f"an id lies outside 0 … {masking.vocab_size - 1}: was the text encoded by another tokenizer?")
+    return ids.astype(np.int64)

@@ -1,0 +1,93 @@
+"""Pairs of sentences, of which the second follows the first or comes from elsewhere.
+
+A sentence is any stretch of text, and documents are rows of sentences, each a row of ids. What stands around a pair,
+and which segment each token is in, is the tokenizer's: [CLS] A [SEP] B [SEP] for BERT's.
+
+Source: Devlin et al. 2019, "BERT", section 3.1, task 2, and appendix A.2.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+import numpy as np
+
+from tinygpt.errors import BadInput
+from tinygpt.text.batches import drawing
+from tinygpt.text.masked_lm import PAIRING, MaskedBatch, Masking, mask_tokens, padded
+from tinygpt.text.tokenizer import BaseTokenizer
+
+ELSEWHERE = 0.5
+"""How often the second sentence is one of another document."""
+
+Documents = Sequence[Sequence[Sequence[int]]]
+
+
+def sentences(texts: Iterable[str], tokenizer: BaseTokenizer) -> list[list[list[int]]]:
+    """The documents as rows of sentences: each line that is not empty is one."""
+    documents = [[line for line in text.splitlines() if line.strip()] for text in texts]
+    ids = iter(tokenizer.encode_batch(line for lines in documents for line in lines))
+    return [[next(ids) for _ in lines] for lines in documents if lines]
+
+
+def next_sentence_batch(
+    documents: Documents,
+    tokenizer: BaseTokenizer,
+    masking: Masking,
+    batch_size: int,
+    block_size: int,
+    seed: int,
+    index: int,
+) -> MaskedBatch:
+    """B pairs, padded to the longest, with tokens hidden in both; `elsewhere` says which do not belong together.
+
+    The first sentence is any that another follows. Of a pair that is longer than block_size with what stands around
+    it, the longer sentence loses its last token, again and again. A pure function of its arguments.
+    Raises BadInput where no document has two sentences, where there is one document only, and where block_size leaves
+    no room for a token of each.
+    """
+    draw = drawing(seed, index, PAIRING)
+    firsts = np.cumsum([0, *(max(len(document) - 1, 0) for document in documents)])
+    room = block_size - len(tokenizer.surround([], []))
+    _check(documents, int(firsts[-1]), room)
+    elsewhere = (draw.random(batch_size) < ELSEWHERE).astype(np.int64)
+    rows, kinds = [], []
+    for away, place in zip(elsewhere, draw.integers(firsts[-1], size=batch_size)):
+        at = int(np.searchsorted(firsts, place, side="right")) - 1
+        number = int(place - firsts[at])
+        second = _from_another(documents, at, draw) if away else documents[at][number + 1]
+        pair = shortened(documents[at][number], second, room)
+        rows.append(tokenizer.surround(*pair))
+        kinds.append(tokenizer.token_types(*pair))
+    ids, real = padded(rows, masking.pad_id)
+    inputs, targets = mask_tokens(ids, masking, seed, index, real)
+    return MaskedBatch(inputs, targets, padded(kinds, 0)[0], real, elsewhere)
+
+
+def shortened(first: Sequence[int], second: Sequence[int], room: int) -> tuple[list[int], list[int]]:
+    """Both, cut at their ends so that together they have `room` tokens at most: always the one that is longer.
+
+    >>> shortened([1, 2, 3, 4, 5], [6, 7], 5)
+    ([1, 2, 3], [6, 7])
+    """
+    first, second = list(first), list(second)
+    while len(first) + len(second) > room:
+        (first if len(first) > len(second) else second).pop()
+    return first, second
+
+
+def _from_another(documents: Documents, at: int, draw: np.random.Generator) -> Sequence[int]:
+    """A sentence of any document but this one."""
+    other = int(draw.integers(len(documents) - 1))
+    document = documents[other + (other >= at)]
+    return document[int(draw.integers(len(document)))]
+
+
+def _check(documents: Documents, n_firsts: int, room: int) -> None:
+    if len(documents) < 2 or not n_firsts or not all(len(document) for document in documents):
+        raise BadInput(
+            "pairs of sentences need two documents or more, each with a sentence, and in one of them a sentence that "
+            "follows another: give more text"
+        )
+    if room < 2:
+        raise BadInput("block_size leaves no room for two sentences among the tokens around them: make it larger")

@@ -1,0 +1,134 @@
+"""A source and the target it should become: sentences and their translations, articles and their summaries."""
+
+import json
+import os
+import zipfile
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+from tinygpt.errors import BadInput
+from tinygpt.text.corpus.documents import draw
+from tinygpt.text.reading import check_encoding, not_encoded, refuse
+
+
+class Pair(NamedTuple):
+    """Two texts. A source with several good targets stands in several pairs."""
+
+    source: str
+    target: str
+
+
+def read_tsv(path: str | os.PathLike[str], encoding: str = "utf-8") -> list[Pair]:
+    """A pair a line, source, tab, target; further columns are left out, as Tatoeba's attributions. Blank lines too.
+
+    A .zip is read as the one .txt or .tsv in it whose name begins with a letter. Raises BadInput that names the file
+    and, where a line is wrong, the line.
+    """
+    pairs = []
+    for where, line in _lines(path, encoding):
+        source, *others = (column.strip() for column in line.split("\t"))
+        if not source or not others or not others[0]:
+            raise BadInput(f"{where} is not a source, a tab and a target: {_shortened(line)}")
+        pairs.append(Pair(source, others[0]))
+    return _some(pairs, path)
+
+
+def read_jsonl(
+    path: str | os.PathLike[str], source: str = "source", target: str = "target", encoding: str = "utf-8"
+) -> list[Pair]:
+    """A JSON object a line, whose fields `source` and `target` are the texts.
+
+    A list of texts as source is joined by spaces (SciTLDR has sentences), one as target gives a pair for each.
+    Raises BadInput that names the file and, where a line is wrong, the line.
+    """
+    pairs = []
+    for where, line in _lines(path, encoding):
+        try:
+            record = json.loads(line)
+        except (ValueError, RecursionError) as error:
+            raise BadInput(f"{where} is not JSON ({error}): {_shortened(line)}") from None
+        sources, targets = (_texts(record, name, where) for name in (source, target))
+        pairs += [Pair(" ".join(sources), each) for each in targets]
+    return _some(pairs, path)
+
+
+def read_pairs(path: str | os.PathLike[str], source: str = "source", target: str = "target") -> list[Pair]:
+    """`read_jsonl` of a .jsonl, `read_tsv` of anything else."""
+    return read_jsonl(path, source, target) if Path(path).suffix == ".jsonl" else read_tsv(path)
+
+
+def split_pairs(pairs: Iterable[Pair], validation: float = 0.1) -> tuple[list[Pair], list[Pair]]:
+    """(train, validation): all pairs of one source on one side, which is drawn by a hash of the source.
+
+    Otherwise a sentence would be tested in another translation of what was learned. Raises BadInput for a share outside
+    0 to 1, and for pairs too few to have both sides.
+    """
+    if not 0 < validation < 1:
+        raise BadInput(f"the validation share must lie between 0 and 1, not {validation}")
+    sides: tuple[list[Pair], list[Pair]] = [], []
+    for pair in pairs:
+        sides[draw(pair.source) < validation].append(pair)
+    if not all(sides):
+        raise BadInput(
+            f"{len(sides[0]) + len(sides[1])} pairs are too few to hold out a share of {validation}: give more"
+        )
+    return sides
+
+
+def by_source(pairs: Iterable[Pair]) -> dict[str, list[str]]:
+    """Each source and all its targets: what to translate, and the references to measure it by."""
+    targets: dict[str, list[str]] = {}
+    for pair in pairs:
+        targets.setdefault(pair.source, []).append(pair.target)
+    return targets
+
+
+def _lines(path: str | os.PathLike[str], encoding: str) -> Iterator[tuple[str, str]]:
+    """Each line of text that is not blank, and where it stands."""
+    check_encoding(encoding)
+    try:
+        name, data = _unzipped(path) if Path(path).suffix == ".zip" else (str(path), Path(path).read_bytes())
+    except OSError as error:
+        refuse(error)
+    try:
+        text = data.decode(encoding)
+    except UnicodeDecodeError as error:
+        line = data.count(b"\n", 0, error.start) + 1
+        raise not_encoded(f"{name}, line {line},", encoding, error.start, error) from None
+    for number, line in enumerate(text.removeprefix("\ufeff").split("\n"), 1):
+        if line.strip():
+            yield f"{name}, line {number},", line.rstrip("\r")
+
+
+def _unzipped(path: str | os.PathLike[str]) -> tuple[str, bytes]:
+    try:
+        with zipfile.ZipFile(path) as archive:
+            inside = [name for name in archive.namelist() if name[0].isalpha() and name.endswith((".txt", ".tsv"))]
+            if len(inside) != 1:
+                raise BadInput(f"{path} has {len(inside)} files of text where one was to be: name the file itself")
+            return f"{path}: {inside[0]}", archive.read(inside[0])
+    except (zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError) as error:
+        raise BadInput(f"{path} is no zip archive that can be read ({error}): fetch it again") from None
+
+
+def _texts(record: object, name: str, where: str) -> list[str]:
+    """The text, or the texts, of one field."""
+    if not isinstance(record, dict):
+        raise BadInput(f"{where} is not a JSON object with fields")
+    if name not in record:
+        raise BadInput(f"{where} has no field {name!r}: it has {', '.join(map(repr, record)) or 'none'}")
+    texts = record[name] if isinstance(record[name], list) else [record[name]]
+    if not texts or not all(isinstance(text, str) and text.strip() for text in texts):
+        raise BadInput(f"{where} must have text, or several texts, in its field {name!r}")
+    return [text.strip() for text in texts]
+
+
+def _some(pairs: list[Pair], path: str | os.PathLike[str]) -> list[Pair]:
+    if not pairs:
+        raise BadInput(f"{path} has no pairs in it")
+    return pairs
+
+
+def _shortened(line: str) -> str:
+    return repr(line if len(line) <= 60 else f"{line[:57]}...")

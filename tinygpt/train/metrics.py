@@ -1,0 +1,117 @@
+"""What a text that a model wrote is worth beside texts that people wrote, and what simple means are worth.
+
+Every measure takes one hypothesis a source and, of each, all its references. BLEU, chrF and ROUGE are those of the
+libraries `sacrebleu` and `rouge-score`, so that their numbers can be compared with published ones.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from importlib import import_module
+from typing import Any
+
+from ..errors import BadInput, MissingExtra
+from ..text.pairs import Pair
+
+ROUGES = {"rouge1": "ROUGE-1", "rouge2": "ROUGE-2", "rougeL": "ROUGE-L"}
+
+
+def bleu(hypotheses: Sequence[str], references: Sequence[Sequence[str]]) -> float:
+    """Of all sentences together, 0 to 100: how many runs of one to four words the references have, too.
+
+    Papineni et al. 2002, "BLEU: a method for automatic evaluation of machine translation", section 2. Raises BadInput
+    where there is nothing to compare, MissingExtra where sacrebleu is not installed.
+    """
+    _check(hypotheses, references)
+    return _library("sacrebleu").corpus_bleu(list(hypotheses), _transposed(references)).score
+
+
+def chrf(hypotheses: Sequence[str], references: Sequence[Sequence[str]]) -> float:
+    """The same, 0 to 100, of runs of one to six characters: kinder to a wrong ending of a right word.
+
+    Popović 2015, "chrF: character n-gram F-score for automatic MT evaluation", section 2. Raises as bleu does.
+    """
+    _check(hypotheses, references)
+    return _library("sacrebleu").corpus_chrf(list(hypotheses), _transposed(references)).score
+
+
+def rouge(hypotheses: Sequence[str], references: Sequence[Sequence[str]]) -> dict[str, float]:
+    """ROUGE-1, ROUGE-2 and ROUGE-L, 0 to 100: shared words, pairs of words, and words in the same order.
+
+    F-measures of stemmed words, of each hypothesis the best over its references, averaged. Lin 2004, "ROUGE: a package
+    for automatic evaluation of summaries", sections 2 and 3. Raises as bleu does, where rouge-score is not installed.
+    """
+    _check(hypotheses, references)
+    scorer = _library("rouge_score.rouge_scorer").RougeScorer(list(ROUGES), use_stemmer=True)
+    scores = [scorer.score_multi(list(each), text) for text, each in zip(hypotheses, references, strict=True)]
+    return {name: 100 * sum(score[key].fmeasure for score in scores) / len(scores) for key, name in ROUGES.items()}
+
+
+def exact_match(hypotheses: Sequence[str], references: Sequence[Sequence[str]]) -> float:
+    """The share, 0 to 100, of hypotheses that are one of their references, white space at either end apart."""
+    _check(hypotheses, references)
+    right = [text.strip() in {one.strip() for one in each} for text, each in zip(hypotheses, references, strict=True)]
+    return 100 * sum(right) / len(right)
+
+
+class WordForWord:
+    """The translator that knows words and no grammar: each word becomes the one it keeps company with most.
+
+    Formula: f(e) = argmax_f dice(e, f), dice(e, f) = 2 n(e, f) / (n(e) + n(f)), n counting pairs of sentences
+    Paper: Smadja, McKeown & Hatzivassiloglou 1996, "Translating collocations for bilingual lexicons", section 4
+    Example: examples/09_translation.py
+    Test: tests/test_metrics.py
+    """
+
+    def __init__(self, pairs: Iterable[Pair]) -> None:
+        together: Counter[tuple[str, str]] = Counter()
+        of_source: Counter[str] = Counter()
+        of_target: Counter[str] = Counter()
+        for source, target in pairs:
+            source_words, target_words = (list(dict.fromkeys(_words(text))) for text in (source, target))
+            of_source.update(source_words)
+            of_target.update(target_words)
+            together.update((e, f) for e in source_words for f in target_words)
+        best: dict[str, tuple[float, str]] = {}
+        for (e, f), n in together.items():
+            dice = 2 * n / (of_source[e] + of_target[f])
+            if e not in best or dice > best[e][0]:
+                best[e] = dice, f
+        self.dictionary = {e: f for e, (_, f) in best.items()}
+
+    def __call__(self, source: str) -> str:
+        """A word that was never seen stays as it is."""
+        return " ".join(self.dictionary.get(word, word) for word in _words(source))
+
+
+def lead_sentence(text: str) -> str:
+    """The first sentence, which of most articles is a summary hard to beat."""
+    return re.split(r"(?<=[.!?])\s+(?=[\"'(]*[A-Z])", text.strip(), maxsplit=1)[0]
+
+
+def _words(text: str) -> list[str]:
+    """Words with their apostrophes and hyphens, and each other sign on its own."""
+    return re.findall(r"\w+(?:['’-]\w+)*['’]?|[^\w\s]", text)
+
+
+def _transposed(references: Sequence[Sequence[str]]) -> list[list[str | None]]:
+    """The first reference of each, the second, and so on: as sacrebleu wants them, None where there are no more."""
+    most = max(map(len, references))
+    return [[each[i] if i < len(each) else None for each in references] for i in range(most)]
+
+
+def _check(hypotheses: Sequence[str], references: Sequence[Sequence[str]]) -> None:
+    if not hypotheses or len(hypotheses) != len(references):
+        raise BadInput(f"{len(hypotheses)} hypotheses cannot be compared with {len(references)} lists of references")
+    if any(isinstance(each, str) or not each for each in references):
+        raise BadInput("each hypothesis needs a list of references, with one in it at least")
+
+
+def _library(name: str) -> Any:
+    try:
+        return import_module(name)
+    except ImportError:
+        package = name.partition(".")[0].replace("_", "-")
+        raise MissingExtra(f"this measure needs {package}: pip install 'tinygpt[eval]'") from None
