@@ -46,11 +46,11 @@ def module_case(
     parameters to check, where a loss is asked about and the model has a check of its own.
     """
     parameters = {name: p for name, p in module.named_parameters().items() if not only or name in only}
-    for name, p in module.named_parameters().items():
-        if name not in parameters:
-            p.data = 0.7 * normal(*p.shape)
+    others = {name: 0.7 * normal(*p.shape) for name, p in module.named_parameters().items() if name not in parameters}
 
     def function(*tensors: Tensor) -> Tensor:
+        for name, array in others.items():
+            substitute(module, name, Tensor(array.astype(tensors[-1].dtype)))
         for name, tensor in zip(parameters, tensors[len(inputs) :], strict=True):
             substitute(module, name, tensor)
         return call(module, *tensors[: len(inputs)])

@@ -119,9 +119,9 @@ def _texts(record: object, name: str, where: str) -> list[str]:
     if name not in record:
         raise BadInput(f"{where} has no field {name!r}: it has {', '.join(map(repr, record)) or 'none'}")
     texts = record[name] if isinstance(record[name], list) else [record[name]]
-    if not texts or not all(isinstance(text, str) and text.strip() for text in texts):
+    if not all(isinstance(text, str) for text in texts) or not any(text.strip() for text in texts):
         raise BadInput(f"{where} must have text, or several texts, in its field {name!r}")
-    return [text.strip() for text in texts]
+    return [text.strip() for text in texts if text.strip()]
 
 
 def _some(pairs: list[Pair], path: str | os.PathLike[str]) -> list[Pair]:
