@@ -12,7 +12,6 @@ import numpy as np
 
 from autograd import Key, Tensor
 from tinygpt.model import GPT, GPTConfig
-from tinygpt.model.layers import STD
 from tinygpt.model.positions import ALiBi, RotaryPositions, SinusoidalPositions, T5Bias
 from tinygpt.text.batches import IGNORE, Batch, meeting_windows, random_windows
 from tinygpt.text.corpus import embedded_english, split
@@ -81,8 +80,6 @@ def beyond(tokens):
 def trained(positions, tokens, steps):
     config = GPTConfig(VOCAB_SIZE, SHORT, n_layer=2, n_head=4, n_embd=64, positions=positions, tied=False)
     model = GPT(config, Key(SEED))
-    if positions == "sinusoidal":  # waves of height 1 would drown token vectors of 0.02: these begin as large
-        model.wte.weight.data /= STD
     optimizer = AdamW(model.parameters(), beta2=0.99)
 
     def batches(index):

@@ -14,8 +14,6 @@ from pathlib import Path
 
 import pytest
 
-pytestmark = pytest.mark.core
-
 ROOT = Path(__file__).resolve().parent.parent
 EXAMPLES = ROOT / "examples"
 FAST, SLOW = 60, 300  # seconds; on two idle cores a twentieth of FAST and a tenth of SLOW are enough

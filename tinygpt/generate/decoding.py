@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from autograd import Key, log_softmax, no_grad, to_device, to_numpy
+from autograd import Key, device_of, log_softmax, no_grad, to_device, to_numpy
 
 from ..errors import BadInput
+from ..model import GPT
+from ..model.cache import Cache
 from .sampling import Rule, greedy, sample
 
 
@@ -65,14 +68,38 @@ def generate_with_logprobs(
 def _continue(
     model: Any, tokens: list[int], max_new_tokens: int, rule: Rule | None, key: Key | None, stop_tokens: Collection[int]
 ) -> Iterator[Written]:
-    config, device = model.config, model.parameters()[0].device
+    next_logits = _Reader(model) if isinstance(model, GPT) else partial(_read_again, model)
     for n in range(max_new_tokens):
-        window = np.asarray([tokens[-config.block_size :]], dtype=np.int64)
-        with no_grad():
-            logits = to_numpy(model(to_device(window, device)).data[0, -1])
+        logits = next_logits(tokens)
         allowed = rule(logits, tokens) if rule else logits
         token = greedy(allowed) if key is None else sample(allowed, key.fold("token", n))
         if token in stop_tokens:
             return
         tokens.append(token)
         yield Written(token, float(log_softmax(logits.astype(np.float64)).data[token]))
+
+
+class _Reader:
+    """The logits after a growing text, of which each token is read once while the context lasts.
+
+    Beyond it every place moves by one with each token, and the window is read again.
+    """
+
+    def __init__(self, model: GPT) -> None:
+        self.model, self.table = model, model.wte.weight.data
+        self.cache = Cache.empty(model.config, 1, model.config.block_size, self.table)
+
+    def __call__(self, tokens: Sequence[int]) -> np.ndarray:
+        if len(tokens) > self.model.config.block_size:
+            return _read_again(self.model, tokens)
+        new = np.asarray([tokens[self.cache.length :]], dtype=np.int64)
+        with no_grad():
+            hidden = self.model.hidden(to_device(new, device_of(self.table)), cache=self.cache)
+            return to_numpy(self.model.logits(hidden[:, -1]).data[0])
+
+
+def _read_again(model: Any, tokens: Sequence[int]) -> np.ndarray:
+    """The logits after the last block_size tokens."""
+    window = np.asarray([tokens[-model.config.block_size :]], dtype=np.int64)
+    with no_grad():
+        return to_numpy(model(to_device(window, model.parameters()[0].device)).data[0, -1])
