@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from functools import cached_property
 from typing import Any
 
@@ -20,14 +20,14 @@ from ...text.tokenizer import END_OF_TEXT, MASK, BaseTokenizer
 from ...train import seq2seq_loss
 from ...train.evaluate import Evaluation
 from ..options import TrainOptions
-from ..prepare import prepare, read_corpus
+from ..prepare import prepare
 from .pairs import unigram_baselines
-from .task import Task, on_device, shape
+from .task import TextTask, on_device, shape
 
 SPAN = 3  # tokens lost in a row, on average; T5 takes 15 of 100 tokens so
 
 
-class DenoisingTask(Task):
+class DenoisingTask(TextTask):
     """T5's missing spans, or BART's infilling."""
 
     loss = measure = staticmethod(seq2seq_loss)
@@ -41,31 +41,16 @@ class DenoisingTask(Task):
         special = self.tokenizer.special_tokens
         self._sentinels = [special[name] for name in names if name in special]
 
-    @staticmethod
-    def read(options: TrainOptions) -> Corpus:
-        return read_corpus(options)
-
     def model(self, key: Key) -> Seq2Seq:
         return Seq2Seq(Seq2SeqConfig(self.tokenizer.vocab_size, **shape(self.options)), key)
 
-    def batches(self) -> Callable[[int], Any]:
-        return lambda index: self._drawn(self.texts.train, self.options.seed, index)
-
-    def some_validation(self) -> list[Any]:
-        o = self.options
-        return [self._drawn(self.texts.validation, o.seed + 1, index) for index in range(o.eval_iters)]
-
     def whole_validation(self) -> Iterable[Any]:
         """As many windows as the held-out text has, drawn from it."""
-        return (self._drawn(self.texts.validation, 0, index) for index in range(self._passes))
-
-    @property
-    def validation_bytes(self) -> int:
-        return 0
+        return (self.drawn(self.texts.validation, 0, index) for index in range(self._passes))
 
     @cached_property
     def baselines(self) -> dict[str, Evaluation]:
-        learned = [self._drawn(self.texts.train, 1, index).targets for index in range(self._passes)]
+        learned = [self.drawn(self.texts.train, 1, index).targets for index in range(self._passes)]
         targets = [batch.targets for batch in self.whole_validation()]
         learned, targets = (np.concatenate([each.ravel() for each in both]) for both in (learned, targets))
         return unigram_baselines(learned, targets, self.tokenizer.vocab_size)
@@ -79,7 +64,7 @@ class DenoisingTask(Task):
         ]
 
     def show(self, model: Seq2Seq, seed: int, at_the_end: bool = False) -> None:
-        batch = self._drawn(self.texts.validation, self.options.seed + 2, seed)
+        batch = self.drawn(self.texts.validation, self.options.seed + 2, seed)
         source, mask = batch.source[:1], batch.source_mask[:1]
         most = self.options.block_size - 1
         (made,) = greedy_search(model, np.asarray(source), np.asarray(mask), self._end, self._end, most)
@@ -102,7 +87,7 @@ class DenoisingTask(Task):
     def _passes(self) -> int:
         return math.ceil(len(self.texts.validation) / (self._window * self.options.batch_size))
 
-    def _drawn(self, tokens: np.ndarray, seed: int, index: int) -> PairBatch:
+    def drawn(self, tokens: np.ndarray, seed: int, index: int) -> PairBatch:
         o = self.options
         if o.denoising == "spans":
             marks = self._sentinels

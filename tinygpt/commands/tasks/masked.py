@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from functools import cached_property
 from typing import Any
 
@@ -20,13 +19,14 @@ from ...text.tokenizer import MASK, BaseTokenizer
 from ...train import guesses_of, masked_accuracy, masked_lm_loss
 from ...train.evaluate import Evaluation
 from ..options import TrainOptions
-from ..prepare import prepare, read_corpus
-from .task import Task, on_device, shape
+from ..prepare import prepare
+from .pairs import unigram_baselines
+from .task import TextTask, on_device, shape
 
 SHOWN = 40  # tokens of held-out text in which hidden ones are guessed before the reader's eyes
 
 
-class MaskedTask(Task):
+class MaskedTask(TextTask):
     """Masked language modeling."""
 
     loss = measure = staticmethod(masked_lm_loss)
@@ -38,40 +38,19 @@ class MaskedTask(Task):
         super().__init__(data, options, self.texts.tokenizer)
         self.masking = Masking.of(self.tokenizer, options.whole_words)
 
-    @staticmethod
-    def read(options: TrainOptions) -> Corpus:
-        return read_corpus(options)
-
     def model(self, key: Key) -> Bert:
         return Bert(BertConfig(self.tokenizer.vocab_size, **shape(self.options)), key)
-
-    def batches(self) -> Callable[[int], Any]:
-        return lambda index: self._drawn(self.texts.train, self.options.seed, index)
-
-    def some_validation(self) -> list[Any]:
-        o = self.options
-        return [self._drawn(self.texts.validation, o.seed + 1, index) for index in range(o.eval_iters)]
 
     def whole_validation(self) -> Iterable[Any]:
         o = self.options
         batches = meeting_masked_windows(self.texts.validation, self.masking, o.batch_size, o.block_size, o.seed)
         return (on_device(batch, o.device) for batch in batches)
 
-    @property
-    def validation_bytes(self) -> int:
-        return 0
-
     @cached_property
     def baselines(self) -> dict[str, Evaluation]:
         """The targets are one in seven of the tokens, so what counts is a token's cost, not a byte's."""
-        vocab_size = self.tokenizer.vocab_size
-        counts = np.bincount(self.texts.train, minlength=vocab_size) + 1
-        cost = -np.log(counts / counts.sum())
-        targets = np.concatenate([batch.targets[batch.targets != IGNORE] for batch in self._held_out()])
-        return {
-            "uniform guess": Evaluation(len(targets) * math.log(vocab_size), len(targets)),
-            "counted unigram": Evaluation(float(cost[targets].sum()), len(targets)),
-        }
+        targets = np.concatenate([batch.targets.ravel() for batch in self._held_out()])
+        return unigram_baselines(self.texts.train, targets, self.tokenizer.vocab_size)
 
     def data_lines(self) -> list[str]:
         t = self.texts
@@ -84,7 +63,7 @@ class MaskedTask(Task):
 
     def show(self, model: Bert, seed: int, at_the_end: bool = False) -> None:
         o = self.options
-        batch = self._drawn(self.texts.validation, o.seed + 2, seed)
+        batch = self.drawn(self.texts.validation, o.seed + 2, seed)
         guesses = guesses_of(model)(batch)[0]
         ids, targets = (np.asarray(each[0])[:SHOWN] for each in (batch.inputs, batch.targets))
         shown = [
@@ -113,7 +92,7 @@ class MaskedTask(Task):
         o = self.options
         return meeting_masked_windows(self.texts.validation, self.masking, o.batch_size, o.block_size, o.seed)
 
-    def _drawn(self, tokens: np.ndarray, seed: int, index: int) -> MaskedBatch:
+    def drawn(self, tokens: np.ndarray, seed: int, index: int) -> MaskedBatch:
         o = self.options
         size = min(o.block_size, len(tokens) - 1)
         batch = random_masked_windows(tokens, self.masking, o.batch_size, size, seed, index)

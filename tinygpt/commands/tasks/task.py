@@ -7,14 +7,18 @@ from collections.abc import Callable, Iterable
 from dataclasses import asdict
 from typing import Any, ClassVar
 
+import numpy as np
+
 from autograd import Key, to_device
 
 from ...model import Module
 from ...model.config import TransformerConfig
+from ...text.corpus import Corpus
 from ...text.tokenizer import BaseTokenizer
 from ...train.evaluate import Evaluation
 from ...train.losses import Loss
 from ..options import TrainOptions
+from ..prepare import Texts, read_corpus
 
 SAMPLE_TOKENS, LAST_SAMPLE_TOKENS = 60, 160
 
@@ -91,6 +95,31 @@ class Task(ABC):
     def scores(self, model: Module) -> list[str]:
         """Lines about the finished model that a loss does not say."""
         return []
+
+
+class TextTask(Task):
+    """A task whose batches are drawn from one long row of tokens, and whose targets are not a text."""
+
+    texts: Texts
+
+    @staticmethod
+    def read(options: TrainOptions) -> Corpus:
+        return read_corpus(options)
+
+    @abstractmethod
+    def drawn(self, tokens: np.ndarray, seed: int, index: int) -> Any:
+        """Batch `index` of the tokens, on the options' device: a pure function of its arguments."""
+
+    def batches(self) -> Callable[[int], Any]:
+        return lambda index: self.drawn(self.texts.train, self.options.seed, index)
+
+    def some_validation(self) -> list[Any]:
+        o = self.options
+        return [self.drawn(self.texts.validation, o.seed + 1, index) for index in range(o.eval_iters)]
+
+    @property
+    def validation_bytes(self) -> int:
+        return 0
 
 
 def shape(options: TrainOptions) -> dict[str, Any]:
