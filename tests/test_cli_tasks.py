@@ -164,3 +164,11 @@ class TestModels:
 
     def test_none_of_them(self, command):
         assert_refused(command("models", "gpt5"), "no model is called 'gpt5'", "gpt2-xl")
+
+
+@pytest.mark.parametrize("task", ["lm", "mlm", "denoise"])
+def test_recomputing_changes_nothing_but_memory(command, data, tmp_path, task):
+    for name, options in (("kept", []), ("again", ["--recompute"])):
+        assert command("train", "--task", task, "--data", data, "--out", tmp_path / name, *SMALL, *options).status == 0
+    losses = [[entry.get("loss") for entry in logged(tmp_path / name)] for name in ("kept", "again")]
+    assert losses[0] == losses[1]

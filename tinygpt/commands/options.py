@@ -53,6 +53,7 @@ class TrainOptions:
     denoising: str = option("spans", "with --task denoise, T5's or BART's", ("spans", "infilling"), fixed=True)
     label_smoothing: float = option(0.0, "with --task seq2seq, what is taken from the right token and given to all")
     init_from: str | None = option(None, "directory of a run of this kind to begin from", fixed=True)
+    recompute: bool = option(False, "compute activations again in the backward: less memory, a third more time")
     batch_size: int = option(16, "sequences of a micro-batch")
     gradient_accumulation_steps: int = option(1, "micro-batches of a step")
     max_iters: int = option(2000, "steps")

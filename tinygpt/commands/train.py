@@ -42,6 +42,7 @@ class _Job:
     def __init__(self, run: Run, options: TrainOptions, task: Task, model: Module, optimizer: AdamW) -> None:
         self.run, self.options, self.task, self.model, self.optimizer = run, options, task, model, optimizer
         self.unsaved: list[dict[str, Any]] = []
+        model.recompute = options.recompute
 
     @classmethod
     def new(cls, options: TrainOptions, overwrite: bool) -> _Job:

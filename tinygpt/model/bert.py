@@ -11,7 +11,7 @@ from typing import Any
 from autograd import Key, Tensor, array_module, dropout, full, gelu, linear, tanh
 
 from ..errors import BadInput
-from .block import Block
+from .block import Block, run_blocks
 from .config import TransformerConfig
 from .layers import Embedding, LayerNorm, Linear, RMSNorm, make_norm
 from .module import Module, Parameter
@@ -85,9 +85,11 @@ class Bert(Module):
     pooler: Linear
     mlm_head: MaskedHead
     nsp_head: Linear
+    recompute: bool
 
     def __init__(self, config: BertConfig, key: Key) -> None:
         c = self.config = config
+        self.recompute = False
         self.wte = Embedding(c.vocab_size, c.n_embd, key.fold("wte"))
         self.wpe = make_positions(c, key.fold("wpe"), both_sides=True)
         self.wse = Embedding(c.n_segments, c.n_embd, key.fold("wse"))
@@ -113,8 +115,7 @@ class Bert(Module):
         x = self.ln_e(self.wpe.add(self.wte(ids)) + self.wse(segments))
         x = dropout(x, self.config.dropout, key and key.fold("embedding"))
         bias = self.wpe.bias(T, T, x)
-        for i, block in enumerate(self.h):
-            x = block(x, key and key.fold("h", i), seen, self.wpe, bias)
+        x = run_blocks(self.h, x, key, seen, self.wpe, bias, recompute=self.recompute)
         return x if self.ln_f is None else self.ln_f(x)
 
     def mlm_logits(self, hidden: Tensor) -> Tensor:

@@ -12,7 +12,7 @@ from typing import Any
 from autograd import Key, Tensor, array_module, dropout, linear
 
 from ..errors import BadInput
-from .block import Block
+from .block import Block, run_blocks
 from .config import TransformerConfig
 from .layers import STD, Embedding, LayerNorm, Linear, RMSNorm, make_norm
 from .module import Module
@@ -65,7 +65,13 @@ class Stack(Module):
         self.ln_f = make_norm(c) if c.pre_norm else None  # a post-norm block ends in a normalization of its own
 
     def __call__(
-        self, x: Tensor, key: Key | None = None, mask: Any = None, source: Tensor | None = None, source_mask: Any = None
+        self,
+        x: Tensor,
+        key: Key | None = None,
+        mask: Any = None,
+        source: Tensor | None = None,
+        source_mask: Any = None,
+        recompute: bool = False,
     ) -> Tensor:
         """x (B, T, C). Masks as attention wants them; source (B, S, C): what a decoder reads."""
         T = x.shape[1]
@@ -74,8 +80,7 @@ class Stack(Module):
             x = self.ln_embedding(x)
         x = dropout(x, self.p, key and key.fold("embedding"))
         bias = self.wpe.bias(T, T, x)
-        for i, block in enumerate(self.h):
-            x = block(x, key and key.fold("h", i), mask, self.wpe, bias, source, source_mask)
+        x = run_blocks(self.h, x, key, mask, self.wpe, bias, source, source_mask, recompute)
         return x if self.ln_f is None else self.ln_f(x)
 
 
@@ -94,9 +99,11 @@ class Seq2Seq(Module):
     encoder: Stack
     decoder: Stack
     lm_head: Linear | None
+    recompute: bool
 
     def __init__(self, config: Seq2SeqConfig, key: Key) -> None:
         c = self.config = config
+        self.recompute = False
         self.wte = Embedding(c.vocab_size, c.n_embd, key.fold("wte"))
         separate = c.source_vocab_size
         self.source_wte = Embedding(separate, c.n_embd, key.fold("source_wte")) if separate else None
@@ -124,7 +131,8 @@ class Seq2Seq(Module):
         if source.ndim != 2 or source.shape[1] == 0:
             raise BadInput(f"sources must be ids of shape (batch, time) with a token at least, not {source.shape}")
         table = self.source_wte or self.wte
-        return self.encoder(table(source), key and key.fold("encoder"), _of_keys(source_mask, source.shape))
+        mask, recompute = _of_keys(source_mask, source.shape), self.recompute
+        return self.encoder(table(source), key and key.fold("encoder"), mask, recompute=recompute)
 
     def decode(self, inputs: Any, encoded: Tensor, source_mask: Any = None, key: Key | None = None) -> Tensor:
         """Logits (B, T, V) for the target's ids (B, T) so far and the encoded source (B, S, C).
@@ -132,7 +140,9 @@ class Seq2Seq(Module):
         A row whose source is all padding reads nothing: its cross attention adds no more than its own bias.
         """
         mask = _of_keys(source_mask, encoded.shape[:2])
-        x = self.decoder(self.wte(inputs), key and key.fold("decoder"), source=encoded, source_mask=mask)
+        x = self.decoder(
+            self.wte(inputs), key and key.fold("decoder"), source=encoded, source_mask=mask, recompute=self.recompute
+        )
         return linear(x, self.wte.weight, transposed=True) if self.lm_head is None else self.lm_head(x)
 
 
