@@ -43,6 +43,12 @@ def test_commands_are_shown():
     }  # fmt: skip
 
 
+def test_nothing_is_said_twice():
+    titles = re.findall("^## .*", README, re.MULTILINE)
+    rooms = re.findall("^tinygpt/\\w+/(?= )", README, re.MULTILINE)
+    assert len(set(titles)) == len(titles) > 5 and len(set(rooms)) == len(rooms) > 5
+
+
 def test_links_lead_somewhere():
     links = re.findall(r"\]\(([^)#]+)\)", README)
     assert len(links) > 50
