@@ -15,7 +15,7 @@ from ..text.corpus import text_files
 from ..text.reading import read_chunks
 from ..text.tokenizer import BaseTokenizer, Tokenizer, WordPiece, load_tokenizer
 from ..text.tokenizer.pieces import CL100K_PATTERN, O200K_PATTERN
-from ..text.tokenizer.pretokens import GPT2_PATTERN
+from ..text.tokenizer.pretokens import GPT2_PATTERN, text_to_bytes
 from ..text.tokenizer.reading import Hints, read_tokenizer
 from ..train.run import Run
 from .ids import ids_of_words, read_ids, suffix_of_array, write_ids
@@ -50,7 +50,7 @@ def train_tokenizer_command(
     )  # fmt: skip
     tokenizer.save(out)
     sample = next((chunk for file in files for chunk in read_chunks(file, encoding) if chunk), "")
-    n_bytes = len(sample.encode("utf-8", "surrogatepass"))
+    n_bytes = len(text_to_bytes(sample))
     print(f"learned     {len(tokenizer.merges):,} merges of pairs of tokens")
     print(f"vocabulary  {tokenizer.vocab_size:,} tokens: 256 bytes, the merges, {len(special_tokens)} special")
     print(f"            {n_bytes / len(tokenizer.encode(sample)):.2f} bytes a token ", end="")

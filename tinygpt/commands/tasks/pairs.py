@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import math
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
@@ -18,10 +17,12 @@ from ...errors import BadInput, MissingExtra
 from ...generate import greedy_search
 from ...model import Seq2Seq, Seq2SeqConfig
 from ...text.batches import IGNORE
+from ...text.corpus.documents import fingerprint_of
 from ...text.corpus.made_pairs import arithmetic_pairs
 from ...text.pair_batches import EncodedPair, PairBatches, encode_pairs, pad
 from ...text.pairs import Pair, by_source, read_pairs, split_pairs
 from ...text.tokenizer import END_OF_TEXT, BaseTokenizer, CharTokenizer, Tokenizer
+from ...text.tokenizer.pretokens import text_to_bytes
 from ...train import seq2seq_loss
 from ...train.evaluate import Evaluation
 from ...train.metrics import WordForWord, bleu, exact_match
@@ -45,15 +46,11 @@ class PairCorpus:
 
     @property
     def n_bytes(self) -> int:
-        return sum(len(text.encode("utf-8", "surrogatepass")) for text in self.texts)
+        return sum(len(text_to_bytes(text)) for text in self.texts)
 
-    @property
+    @cached_property
     def fingerprint(self) -> str:
-        digest = hashlib.sha256()
-        for text in self.texts:
-            data = text.encode("utf-8", "surrogatepass")
-            digest.update(len(data).to_bytes(8, "little") + data)
-        return digest.hexdigest()
+        return fingerprint_of(self.texts)
 
 
 class PairTask(Task):
@@ -112,7 +109,7 @@ class PairTask(Task):
     def data_lines(self) -> list[str]:
         kept, out = len(self.train_pairs), self.left_out
         note = f"; {out:,} left out, whose targets do not fit the context" if out else ""
-        n_bytes = sum(len(text.encode("utf-8", "surrogatepass")) for pair in self.learn_from for text in pair)
+        n_bytes = sum(len(text_to_bytes(text)) for pair in self.learn_from for text in pair)
         tokens = sum(len(source) + len(target) for source, target in self.train_pairs)
         return [
             f"           train {kept:,} pairs, validation {len(self.validation_pairs):,} of other sources{note}",

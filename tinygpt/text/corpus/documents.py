@@ -1,6 +1,7 @@
 """A corpus, and how it is parted into what is trained on and what is held out."""
 
 import hashlib
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 from typing import NamedTuple
@@ -35,13 +36,18 @@ class Corpus:
 
     @cached_property
     def fingerprint(self) -> str:
-        """SHA-256, in hexadecimal, of the texts in order, each after its length so that no two corpora agree."""
-        digest = hashlib.sha256()
-        for document in self.documents:
-            data = text_to_bytes(document.text)
-            digest.update(len(data).to_bytes(8, "little"))
-            digest.update(data)
-        return digest.hexdigest()
+        """What tells this corpus from any other: see `fingerprint_of`."""
+        return fingerprint_of(self.texts)
+
+
+def fingerprint_of(texts: Iterable[str]) -> str:
+    """SHA-256, in hexadecimal, of the texts in order, each after its length so that no two rows of texts agree."""
+    digest = hashlib.sha256()
+    for text in texts:
+        data = text_to_bytes(text)
+        digest.update(len(data).to_bytes(8, "little"))
+        digest.update(data)
+    return digest.hexdigest()
 
 
 def split(corpus: Corpus, validation: float = 0.1) -> tuple[Corpus, Corpus]:
