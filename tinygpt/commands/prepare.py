@@ -5,15 +5,12 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from itertools import chain
-from typing import Any
 
 import numpy as np
 
-from autograd import to_device
-
 from ..errors import BadInput
 from ..model.bigram import CountedBigram
-from ..text.batches import Batch, meeting_windows, random_windows
+from ..text.batches import random_windows
 from ..text.corpus import Corpus, embedded_english, read_files, split
 from ..text.tokenizer import END_OF_TEXT, BaseTokenizer, CharTokenizer, Tokenizer
 from ..train.evaluate import Evaluation
@@ -32,29 +29,6 @@ class Texts:
     validation: np.ndarray
     train_bytes: int
     validation_bytes: int
-
-    def train_batches(self, options: TrainOptions) -> Any:
-        """Batch number → batch, on the options' device."""
-
-        def batch(index: int) -> Batch:
-            windows = random_windows(self.train, options.batch_size, options.block_size, options.seed, index)
-            return _on_device(windows, options.device)
-
-        return batch
-
-    def some_validation(self, options: TrainOptions) -> list[Batch]:
-        """The same random windows at every evaluation on the way, so that their losses can be compared."""
-        size = min(options.block_size, len(self.validation) - 1)
-        drawn = (
-            random_windows(self.validation, options.batch_size, size, options.seed + 1, index)
-            for index in range(options.eval_iters)
-        )
-        return [_on_device(windows, options.device) for windows in drawn]
-
-    def whole_validation(self, options: TrainOptions) -> Any:
-        """Windows that meet: every held-out token once."""
-        windows = meeting_windows(self.validation, options.batch_size, options.block_size)
-        return (_on_device(batch, options.device) for batch in windows)
 
 
 def read_corpus(options: TrainOptions) -> Corpus:
@@ -104,7 +78,3 @@ def baselines(texts: Texts) -> dict[str, Evaluation]:
         "uniform guess": Evaluation(targets * math.log(vocab_size), targets, texts.validation_bytes),
         "counted bigram": Evaluation(nats, targets, texts.validation_bytes),
     }
-
-
-def _on_device(batch: Batch, device: str) -> Batch:
-    return Batch(to_device(batch.inputs, device), to_device(batch.targets, device))

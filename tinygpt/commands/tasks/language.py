@@ -2,24 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from functools import cached_property
-from typing import Any
+
+import numpy as np
 
 from autograd import Key
 
 from ...model import GPT, GPTConfig
+from ...text.batches import Batch, meeting_windows, random_windows
 from ...text.corpus import Corpus
 from ...text.tokenizer import BaseTokenizer
 from ...train import causal_lm_loss
 from ...train.evaluate import Evaluation
 from ..options import TrainOptions
-from ..prepare import baselines, prepare, read_corpus
+from ..prepare import baselines, prepare
 from ..writing import write_sample
-from .task import LAST_SAMPLE_TOKENS, SAMPLE_TOKENS, Task, shape
+from .task import LAST_SAMPLE_TOKENS, SAMPLE_TOKENS, TextTask, on_device, shape
 
 
-class LanguageTask(Task):
+class LanguageTask(TextTask):
     """Causal language modeling."""
 
     loss = measure = staticmethod(causal_lm_loss)
@@ -29,21 +31,19 @@ class LanguageTask(Task):
         self.texts = prepare(data, options, tokenizer)
         super().__init__(data, options, self.texts.tokenizer)
 
-    @staticmethod
-    def read(options: TrainOptions) -> Corpus:
-        return read_corpus(options)
-
     def model(self, key: Key) -> GPT:
         return GPT(GPTConfig(self.tokenizer.vocab_size, **shape(self.options)), key)
 
-    def batches(self) -> Callable[[int], Any]:
-        return self.texts.train_batches(self.options)
+    def drawn(self, tokens: np.ndarray, seed: int, index: int) -> Batch:
+        o = self.options
+        size = min(o.block_size, len(tokens) - 1)
+        return on_device(random_windows(tokens, o.batch_size, size, seed, index), o.device)
 
-    def some_validation(self) -> list[Any]:
-        return self.texts.some_validation(self.options)
-
-    def whole_validation(self) -> Iterable[Any]:
-        return self.texts.whole_validation(self.options)
+    def whole_validation(self) -> Iterable[Batch]:
+        """Windows that meet: every held-out token once."""
+        o = self.options
+        windows = meeting_windows(self.texts.validation, o.batch_size, o.block_size)
+        return (on_device(batch, o.device) for batch in windows)
 
     @property
     def validation_bytes(self) -> int:

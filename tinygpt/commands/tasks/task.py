@@ -98,7 +98,7 @@ class Task(ABC):
 
 
 class TextTask(Task):
-    """A task whose batches are drawn from one long row of tokens, and whose targets are not a text."""
+    """A task whose batches are drawn from one long row of tokens."""
 
     texts: Texts
 
