@@ -132,8 +132,8 @@ REFERENCE = [
         ("rows = xp.where(distances > 0, n, 0)", "rows = xp.where(distances >= 0, n, 0)", "T5", "test_positions"),
     ),
     *mutants(
-        "tinygpt/text/tokenizer/longest.py",
-        ("until, left = left, parts[left][1]", "left = parts[left][1]", "whole_tokens", "test_tokenizer"),
+        "tinygpt/text/tokenizer/stitching.py",
+        ("(place < until[part])", "(place <= until[part])", "long_pieces", "test_tokenizer_columns"),
     ),
     *mutants(
         "autograd/kernels/reference/activation.py",

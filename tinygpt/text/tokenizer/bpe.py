@@ -11,6 +11,7 @@ from tinygpt.text.reading import read_chunks
 from tinygpt.text.tokenizer import making
 from tinygpt.text.tokenizer.around import Template
 from tinygpt.text.tokenizer.base import BaseTokenizer, checked_text, checked_texts
+from tinygpt.text.tokenizer.columns import LONG_TEXT, BlockIds
 from tinygpt.text.tokenizer.conventions import PLAIN, Conventions
 from tinygpt.text.tokenizer.dropout import checked_probability, drawing
 from tinygpt.text.tokenizer.encoding import PieceIds, as_row
@@ -62,6 +63,7 @@ class Tokenizer(BaseTokenizer):
         tokens = [bytes([byte]) for byte in byte_order]
         self.conventions = conventions
         self._piece_ids = PieceIds(tokens, self.merges, conventions)
+        self._block_ids: BlockIds | None = None
         self._find_pieces = PieceFinder(pattern)
         super().__init__(conventions.number(tokens), checked_special(special_tokens))
         if unknown := {*conventions.always} - self.special_tokens.keys():
@@ -246,8 +248,15 @@ class Tokenizer(BaseTokenizer):
         return self.conventions.spans(text, names)
 
     def _ordinary_ids(self, text: str) -> np.ndarray:
-        pieces = self._find_pieces(self.conventions.begun(text))
-        return as_row("".join(map(self._piece_ids.__getitem__, pieces)))
+        text = self.conventions.begun(text)
+        if len(text) >= LONG_TEXT and self.pattern == GPT2_PATTERN:
+            if self._block_ids is None:
+                self._block_ids = self._piece_ids.in_blocks()
+            return self._block_ids(text)
+        return as_row("".join(map(self._piece_ids.__getitem__, self._find_pieces(text))))
+
+    def __getstate__(self) -> dict[str, Any]:
+        return self.__dict__ | {"_block_ids": None}  # another process remembers pieces of its own
 
     def _last_cut(self, text: str, start: int, end: int) -> int | None:
         if not self._find_pieces.cuttable:

@@ -5,12 +5,13 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 import numpy as np
 
 from tinygpt.errors import BadInput
+from tinygpt.text.tokenizer.columns import BlockIds
 from tinygpt.text.tokenizer.conventions import Conventions
 from tinygpt.text.tokenizer.dropout import merge_with_dropout
 from tinygpt.text.tokenizer.linked import IdPair
-from tinygpt.text.tokenizer.longest import LongestTokens
-from tinygpt.text.tokenizer.merging import merge_by_heap, ranked_by_id
+from tinygpt.text.tokenizer.merging import merge_by_heap, merge_piece, ranked_by_id
 from tinygpt.text.tokenizer.pretokens import text_to_bytes
+from tinygpt.text.tokenizer.together import MergesTogether
 
 REMEMBERED_PIECES = 1 << 18
 """English has some 100,000 different pieces in 100 MB; full, the memory takes about 50 MB."""
@@ -29,18 +30,19 @@ class PieceIds(dict[str, str]):
     def __init__(self, tokens: list[bytes], merges: Sequence[tuple[bytes, bytes]], conventions: Conventions) -> None:
         """`tokens` holds the single bytes; the tokens that the merges make are appended to it."""
         self._byte_ids = [tokens.index(bytes([byte])) for byte in range(256)]
-        if conventions.any_order:
-            self._find = _rank_merges(tokens, merges).get
-            self._split = self._merged_by_rank
+        self._in_order = not conventions.any_order
+        if self._in_order:
+            self._merged = number_merges(tokens, merges)
+            self._find = ranked_by_id(self._merged)
         else:
-            merged = number_merges(tokens, merges)
-            self._find = ranked_by_id(merged)
-            self._split = LongestTokens(tokens, merged).split
-        numbers = conventions.numbers or range(len(tokens))
-        self._characters = list(map(chr, numbers))
+            self._ranked = _rank_merges(tokens, merges)
+            self._find = self._ranked.get
+        self._tokens = tokens
+        self._numbers = conventions.numbers or range(len(tokens))
+        self._characters = list(map(chr, self._numbers))
         self._unsplit: Mapping[bytes, int] = {}
         if conventions.whole_first:
-            self._unsplit = {**dict(zip(tokens, numbers)), **conventions.unmerged}
+            self._unsplit = {**dict(zip(tokens, self._numbers)), **conventions.unmerged}
 
     def __missing__(self, piece: str) -> str:
         ids = self.of_bytes(text_to_bytes(piece))
@@ -62,8 +64,25 @@ class PieceIds(dict[str, str]):
             return chr(number)
         return self._in_characters(merge_with_dropout(self._bytes(piece), self._find, p, draw))
 
-    def _merged_by_rank(self, piece: bytes) -> list[int]:
-        return merge_by_heap(self._bytes(piece), self._find)
+    def in_blocks(self) -> BlockIds:
+        """The same ids, for long texts."""
+        if self._in_order:
+            pairs, made = self._merged.keys(), list(self._merged.values())
+        else:
+            pairs, made = self._ranked.keys(), [new for _, new in self._ranked.values()]
+        lengths = list(map(len, self._tokens)) if self._in_order else None
+        together = MergesTogether(self._byte_ids, pairs, made, lengths, self._split)
+        numbers = np.array(self._numbers, np.uint32)
+
+        def split(data: bytes, starts: np.ndarray, lengths: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+            ids, counts = together.split(data, starts, lengths)
+            return numbers[ids], counts
+
+        return BlockIds(split, self._unsplit)
+
+    def _split(self, piece: bytes) -> list[int]:
+        ids = self._bytes(piece)
+        return merge_piece(ids, self._merged) if self._in_order else merge_by_heap(ids, self._find)
 
     def _bytes(self, piece: bytes) -> list[int]:
         return [self._byte_ids[byte] for byte in piece]

@@ -2,7 +2,7 @@
 
 A short piece is searched for its next merge again and again; a longer one keeps its possible merges in a heap; and an
 endless one goes through a row in which all places of a pair are merged together. So no text costs many times what
-another does. Encoding itself needs these only where `longest.py` cannot serve.
+another does. This is for short texts; in long ones many pieces are merged side by side (together.py).
 """
 
 import heapq
@@ -11,8 +11,8 @@ from itertools import pairwise
 
 from tinygpt.text.tokenizer.linked import IdPair, Row
 
-LONG = 100
-"""Bytes from which on a piece goes through a heap: by then that is faster."""
+LONG, ENDLESS = 100, 2000
+"""Bytes from which on a piece goes through a heap, and through a row: by then these are faster."""
 
 _NONE = 1 << 62
 """In place of the id of a merge that does not exist."""
@@ -27,6 +27,8 @@ def merge_piece(ids: list[int], merged: Mapping[IdPair, int]) -> list[int]:
     `merged` maps a pair of ids to the id of their merge. Ids grow in the order learned, so the smallest is the
     merge to do next; a merge's own id is greater than its parts', so what a merge makes possible comes later.
     """
+    if len(ids) >= ENDLESS:
+        return _merge_endless(ids, merged)
     return _merge_short(ids, merged) if len(ids) < LONG else merge_by_heap(ids, ranked_by_id(merged))
 
 
@@ -55,12 +57,9 @@ def ranked_by_id(merged: Mapping[IdPair, int]) -> Callable[[IdPair], IdPair | No
     return find
 
 
-def merge_endless(ids: list[int], merged: Mapping[IdPair, int]) -> list[int]:
-    """`merge_piece` through a row.
-
-    A pair arises when the later of its two tokens is made, all its places at once: so it is in
-    the heap once.
-    """
+def _merge_endless(ids: list[int], merged: Mapping[IdPair, int]) -> list[int]:
+    """Through a row: a pair arises when the later of its two tokens is made, all its places at once, and so it is in
+    the heap once."""
     row = Row([ids], [1])
     heap = [(merged[pair], pair) for pair in row.counts if pair in merged]
     heapq.heapify(heap)

@@ -36,7 +36,7 @@ LLAMA3_PATTERN = (
 CUTTABLE_PATTERNS = frozenset({GPT2_PATTERN, CL100K_PATTERN, O200K_PATTERN, LLAMA3_PATTERN})
 """Those that begin a new piece wherever `next_cut` says."""
 
-BLOCK = 1000
+SOME = 1000
 """Characters cut at a time, so that a few that are not ASCII slow down little of the text."""
 
 _CUT = r"(?<=\S)(?=[^\S\r\n])|(?<=[\p{L}\p{N}])(?=[^\p{L}\p{N}\p{M}'])"
@@ -82,7 +82,7 @@ class PieceFinder:
         if not self.cuttable:
             return self._find(text)
         pieces = []
-        for part in parts_of(text, BLOCK):
+        for part in parts_of(text, SOME):
             pieces += self._find_in_ascii(part) if part.isascii() else self._find(part)
         return pieces
 

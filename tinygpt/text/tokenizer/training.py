@@ -12,9 +12,10 @@ from typing import NamedTuple
 
 from tqdm import tqdm
 
+from tinygpt.text.tokenizer.columns import LONG_TEXT, PieceCounts
 from tinygpt.text.tokenizer.linked import IdPair, Row
 from tinygpt.text.tokenizer.pieces import PieceFinder
-from tinygpt.text.tokenizer.pretokens import split_at_special, text_to_bytes
+from tinygpt.text.tokenizer.pretokens import GPT2_PATTERN, split_at_special, text_to_bytes
 from tinygpt.text.workers import spread
 
 
@@ -35,21 +36,28 @@ def count_pieces(
 
     Many texts go to several processes, by default as many as there are cores.
     """
-    counts: Counter[str] = Counter()
+    counts: Counter[bytes] = Counter()
     for part in spread(_counter, (tuple(special_tokens), pattern), texts, processes):
         counts.update(part)
-    return Counter({text_to_bytes(piece): count for piece, count in counts.items()})
+    return counts
 
 
-def _counter(names: Sequence[str], pattern: str) -> Callable[[Iterable[str]], Counter[str]]:
+def _counter(names: Sequence[str], pattern: str) -> Callable[[Iterable[str]], dict[bytes, int]]:
     find_pieces = PieceFinder(pattern)
 
-    def count(texts: Iterable[str]) -> Counter[str]:
-        counts: Counter[str] = Counter()
+    def count(texts: Iterable[str]) -> dict[bytes, int]:
+        in_short: Counter[str] = Counter()
+        in_long = PieceCounts()
         for text in texts:
             for part, is_special in split_at_special(text, names):
-                if not is_special:
-                    counts.update(find_pieces(part))
+                if is_special:
+                    continue
+                if pattern == GPT2_PATTERN and len(part) >= LONG_TEXT:
+                    in_long.add(part)
+                else:
+                    in_short.update(find_pieces(part))
+        counts = in_long.counts()
+        counts.update({text_to_bytes(piece): count for piece, count in in_short.items()})
         return counts
 
     return count

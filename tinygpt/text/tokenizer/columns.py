@@ -1,0 +1,104 @@
+"""A long text's ids, a block of it at a time, with operations on whole columns in place of a step for each piece.
+
+    text → where its pieces begin (cutting.py) → a number for each, by which it is remembered (numbering.py)
+         → what is new, merged side by side (together.py) → the ids of all, put together
+
+A piece that was met before costs a few nanoseconds in each of these. Short text does not come this way: each of the
+some hundred operations takes microseconds, however little it works on.
+"""
+
+import threading
+from collections import Counter
+from collections.abc import Mapping
+
+import numpy as np
+
+from tinygpt.text.tokenizer.cutting import cut
+from tinygpt.text.tokenizer.keys import Column
+from tinygpt.text.tokenizer.numbering import PieceNumbers
+from tinygpt.text.tokenizer.pieces import parts_of
+from tinygpt.text.tokenizer.stitching import Split
+
+LONG_TEXT = 4096
+"""Characters from which on a text is worked on in columns: with fewer, piece by piece is as quick."""
+
+BLOCK = 1 << 19
+"""Characters: enough to have many new pieces at once, and few enough that their columns take some 50 MB."""
+
+REMEMBERED_PIECES = 1 << 18
+"""English has some 100,000 different pieces in 100 MB; full, the memory takes about 20 MB."""
+
+REMEMBERED_IDS = 1 << 21
+
+LONGEST_REMEMBERED = 64
+"""Bytes; a longer piece is unlikely to come again."""
+
+class BlockIds:
+    """The ids of texts cut by GPT2_PATTERN. What each piece gives is remembered, until the memory is full."""
+
+    def __init__(self, split: Split, whole: Mapping[bytes, int]) -> None:
+        """Pieces that are in `whole` have the id there, all others what `split` gives."""
+        self._split, self._whole = split, whole
+        self._lock = threading.Lock()
+        self._forget()
+
+    def _forget(self) -> None:
+        self._numbers = PieceNumbers(LONGEST_REMEMBERED)
+        self._ids, self._first, self._count = Column(np.uint32), Column(np.int64), Column(np.int64)
+        if self._whole:
+            lengths = np.array([len(token) for token in self._whole])
+            _, rows = self._numbers(b"".join(self._whole), np.cumsum(lengths) - lengths, lengths)
+            self._keep(np.array([*self._whole.values()])[rows], np.ones(len(rows), np.int64))
+
+    def __call__(self, text: str) -> np.ndarray:
+        """The ids, uint32."""
+        with self._lock:
+            return np.concatenate([self._of_block(part) for part in parts_of(text, BLOCK)])
+
+    def _of_block(self, text: str) -> np.ndarray:
+        if len(self._numbers) > REMEMBERED_PIECES or len(self._ids) > REMEMBERED_IDS:
+            self._forget()
+        data, starts, lengths = cut(text)
+        numbers, new = self._numbers(data, starts, lengths)
+        if len(new):
+            self._keep(*self._split(data, starts[new], lengths[new]))
+        return self._together(numbers)
+
+    def _keep(self, ids: np.ndarray, counts: np.ndarray) -> None:
+        """Remember the ids of the pieces that were numbered last."""
+        self._first.append(len(self._ids) + np.cumsum(counts) - counts)
+        self._count.append(counts)
+        self._ids.append(ids)
+
+    def _together(self, numbers: np.ndarray) -> np.ndarray:
+        """The ids of all pieces: the first of each, then the second of those that have two, and so on."""
+        count, first = self._count[numbers], self._first[numbers]
+        ends = np.cumsum(count)
+        ids = np.empty(ends[-1] if len(ends) else 0, np.uint32)
+        place = ends - count
+        while len(place):
+            ids[place] = self._ids[first]
+            going_on = np.flatnonzero(count > 1)
+            place, first, count = place[going_on] + 1, first[going_on] + 1, count[going_on] - 1
+        return ids
+
+
+class PieceCounts:
+    """How often each piece that GPT2_PATTERN finds occurs in texts."""
+
+    def __init__(self) -> None:
+        self._numbers = PieceNumbers()
+        self._pieces: list[bytes] = []
+        self._counts = np.zeros(0, np.int64)
+
+    def add(self, text: str) -> None:
+        for part in parts_of(text, BLOCK):
+            data, starts, lengths = cut(part)
+            numbers, new = self._numbers(data, starts, lengths)
+            self._pieces += [data[start : start + n] for start, n in zip(starts[new].tolist(), lengths[new].tolist())]
+            counted = np.bincount(numbers, minlength=len(self._pieces))
+            counted[: len(self._counts)] += self._counts
+            self._counts = counted
+
+    def counts(self) -> Counter[bytes]:
+        return Counter(dict(zip(self._pieces, self._counts.tolist(), strict=True)))

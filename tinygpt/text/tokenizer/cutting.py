@@ -1,0 +1,73 @@
+"""Where the pieces of GPT-2's pattern begin, found for a whole text at once.
+
+The pattern's pieces are runs of characters of one class, but for three rules: white space gives its last character
+away, a space goes to the run behind it, and the English endings are cut off. So all that a regular expression finds
+from left to right can be said of each character by itself, from its class and its neighbours': a few comparisons of
+arrays in place of a search, in a tenth of its time.
+"""
+
+from functools import cache
+
+import numpy as np
+import regex
+
+from tinygpt.text.tokenizer.pretokens import text_to_bytes
+
+_OTHER, _LETTER, _DIGIT, _SPACE = range(4)
+_IN_CLASS = {_LETTER: r"\p{L}+", _DIGIT: r"\p{N}+", _SPACE: r"\s+"}
+
+_PLANES = (1 << 7, 1 << 16, 0x110000)
+"""Characters below which ASCII, and Unicode's first plane, end; and all of it."""
+
+
+def cut(text: str) -> tuple[bytes, np.ndarray, np.ndarray]:
+    """(the text as bytes, where in them each piece begins, how long it is): the pieces that GPT2_PATTERN finds."""
+    data = text_to_bytes(text)
+    if len(data) == len(text):
+        starts = np.flatnonzero(_begins(np.frombuffer(data, np.uint8)))
+    else:
+        characters = np.frombuffer(text.encode("utf-32-le", "surrogatepass"), "<u4")
+        n_bytes = 1 + (characters >= 0x80).astype(np.int64) + (characters >= 0x800) + (characters >= 0x10000)
+        starts = (np.cumsum(n_bytes) - n_bytes)[_begins(characters)]
+    return data, starts, np.diff(starts, append=len(data))
+
+
+def _begins(characters: np.ndarray) -> np.ndarray:
+    """Of each character, whether a piece begins with it."""
+    if not len(characters):
+        return np.zeros(0, dtype=bool)
+    highest = int(characters.max())
+    kind = _classes(next(limit for limit in _PLANES if highest < limit))[characters]
+    begins = np.concatenate([[True], kind[1:] != kind[:-1]])
+    space = kind == _SPACE
+    given_away = space[:-1] & ~space[1:]  # the last of a run of white space, unless it ends the text
+    begins[:-1] |= given_away
+    begins[1:] &= ~(given_away & (characters[:-1] == ord(" ")))
+    _cut_endings(characters, kind, begins)
+    return begins
+
+
+def _cut_endings(characters: np.ndarray, kind: np.ndarray, begins: np.ndarray) -> None:
+    """Where an apostrophe begins a piece, 's 't 'm 'd 're 've 'll are pieces, whatever letters follow them."""
+    apostrophe = np.flatnonzero(characters[:-1] == ord("'"))
+    apostrophe = apostrophe[begins[apostrophe] & (kind[apostrophe + 1] == _LETTER)]
+    first = characters[apostrophe + 1]
+    second = np.append(characters, 0)[apostrophe + 2]
+    for letters in ("s", "t", "m", "d", "re", "ve", "ll"):
+        found = first == ord(letters[0])
+        if len(letters) == 2:
+            found &= second == ord(letters[1])
+        begins[apostrophe[found] + 1] = False
+        behind = apostrophe[found] + 1 + len(letters)
+        begins[behind[behind < len(begins)]] = True
+
+
+@cache
+def _classes(limit: int) -> np.ndarray:
+    """The class of each character below `limit`, as the regular expressions have it."""
+    every = "".join(map(chr, range(limit)))
+    kind = np.full(limit, _OTHER, dtype=np.uint8)
+    for number, pattern in _IN_CLASS.items():
+        for found in regex.finditer(pattern, every):
+            kind[found.start() : found.end()] = number
+    return kind
