@@ -3,7 +3,8 @@
 For an encoder the hidden places of a text; for an encoder–decoder searches.
 """
 
-from .decoding import Written, generate, generate_with_logprobs
+from .context import next_logits, window_start
+from .decoding import Batch, Written, generate, generate_batch, generate_with_logprobs
 from .fill import Candidate, fill
 from .history import banned, banned_words, min_length, no_repeat_ngram, repetition_penalty
 from .sampling import Rule, chain, min_p, sample, temperature, top_k, top_p
@@ -12,6 +13,7 @@ from .streaming import StopAt, stream_text
 from .translate import beam_search, greedy_search
 
 __all__ = [
+    "Batch",
     "Candidate",
     "Rule",
     "Score",
@@ -23,10 +25,12 @@ __all__ = [
     "chain",
     "fill",
     "generate",
+    "generate_batch",
     "generate_with_logprobs",
     "greedy_search",
     "min_length",
     "min_p",
+    "next_logits",
     "no_repeat_ngram",
     "repetition_penalty",
     "sample",
@@ -36,4 +40,5 @@ __all__ = [
     "temperature",
     "top_k",
     "top_p",
+    "window_start",
 ]
