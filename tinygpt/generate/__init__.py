@@ -9,7 +9,7 @@ from .fill import Candidate, fill
 from .history import banned, banned_words, min_length, no_repeat_ngram, repetition_penalty
 from .sampling import Rule, chain, min_p, sample, temperature, top_k, top_p
 from .score import Score, score, score_text
-from .streaming import StopAt, stream_text
+from .streaming import StopAt, TextStream, stream_text
 from .translate import beam_search, greedy_search
 
 __all__ = [
@@ -18,6 +18,7 @@ __all__ = [
     "Rule",
     "Score",
     "StopAt",
+    "TextStream",
     "Written",
     "banned",
     "banned_words",
