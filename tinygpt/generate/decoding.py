@@ -123,7 +123,7 @@ class Batch:
             self.end(number)
             return None
         text.append(token)
-        return Written(token, float(log_softmax(logits.astype(np.float64)).data[token]))
+        return Written(token, float(log_softmax(logits).data[token]))
 
 
 def _check_prompt(model: Any, prompt: Sequence[int], name: str) -> None:
