@@ -45,7 +45,8 @@ class Reader:
     """The logits after each of R texts: those read in the first call, or in later ones each with one more token.
 
     Memory: 2 · layers · R · key heads · channels of a head numbers for each column, of which there are `longest` and
-    never more than 5/4 T; while windows move, half as many again.
+    never more than 5/4 T; while windows move, half as many again, and
+    while rows are chosen, those of the rows chosen once more.
     """
 
     def __init__(self, model: GPT, longest: int) -> None:
@@ -64,6 +65,7 @@ class Reader:
         self.first[full] = self.cache.length  # read here alone, and below with what precedes it
         logits = self._read(np.array([[text[-1]] for text in texts], dtype=np.int64))
         if len(full):
+            logits = logits.copy()  # what the model returned is read-only
             logits[full] = self._move_windows(full, [texts[row] for row in full])
         return logits
 
@@ -94,7 +96,7 @@ class Reader:
             done += block.shape[1]
             hidden = self._hidden(block)
         with no_grad():
-            return to_numpy(self.model.logits(hidden[:, -1]).data).copy()
+            return to_numpy(self.model.logits(hidden[:, -1]).data)
 
     def _hidden(self, ids: np.ndarray) -> Any:
         n = ids.shape[1]
