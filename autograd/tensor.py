@@ -50,7 +50,7 @@ def record(data: Array, operands: tuple[Tensor | None, ...], vjp: Vjp) -> Tensor
     """
     result = Tensor(data)
     if is_numpy(data):
-        result.data.flags.writeable = False
+        result.data.setflags(write=False)
     if is_recording() and any(t is not None and t.requires_grad for t in operands):
         parents = tuple(None if t is None or not t.requires_grad else t.node or t for t in operands)
         guards = tuple(Guard(t) for t in operands if t is not None and t.node is None)

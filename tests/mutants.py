@@ -81,7 +81,7 @@ BACKWARD = [
         ("cotangent.write_to(self.grad_buffer)", "cotangent.add_to(self.grad_buffer)", "buffer", ENGINE),
         ("node.vjp, node.parents, node.guards = None, (), ()", "pass", "dies_with", ENGINE),
         ("if guard.is_broken():", "if False:", "changed", ERRORS),
-        ("result.data.flags.writeable = False", "pass", "read_only", ERRORS),
+        ("result.data.setflags(write=False)", "pass", "read_only", ERRORS),
     ),
     *mutants(
         "autograd/kernels/deposit.py",

@@ -212,3 +212,17 @@ def test_memory_grows_with_the_length_and_not_with_its_square():
     finally:
         tracemalloc.stop()
     assert peak < T * T * 4 / 2, f"{peak / 2**20:.1f} MiB, and the scores alone would be {T * T * 4 / 2**20:.0f}"
+
+
+@pytest.mark.parametrize("groups", [1, 2])
+@pytest.mark.parametrize("needs", [False, True])
+def test_a_lone_query_finds_what_it_finds_as_the_last_of_many(groups, needs):
+    """With a cache there is one, and nothing needs a gradient."""
+    q, k, v = qkv(g=groups)
+    mask, bias = normal(2, 1, 6, 6) > -0.5, normal(2, 6, 6, seed=5)
+    whole = ag.attention(q, k, v, mask, bias, causal=True).data
+    lone = Tensor(q[:, :, -1:], requires_grad=needs)
+    last = ag.attention(lone, k, v, mask[:, :, -1:], bias[:, -1:], causal=True).data
+    assert_all_close([last], [whole[:, :, -1:]])
+    nothing = ag.attention(lone, k, v, np.zeros((1, 6), dtype=bool)).data
+    assert not nothing.any()

@@ -7,6 +7,8 @@ from itertools import pairwise
 import pytest
 from command_line import CONTEXT, SMALL, assert_refused, some_text
 
+import tinygpt.commands.writing as writing
+
 pytest_plugins = ["command_fixtures"]
 pytestmark = [pytest.mark.core, pytest.mark.usefixtures("without_matplotlib")]
 
@@ -118,6 +120,17 @@ def test_a_sample_is_the_same_however_many_there_are(command, trained):
     options = ["--prompt", "it ", "--max-new-tokens", "20", "--temperature", "1.5"]
     two, three = (command("generate", trained, *options, "--num-samples", n).out for n in (2, 3))
     assert three.startswith(two)
+
+
+def test_samples_written_together_are_those_written_alone(command, trained, monkeypatch):
+    """However many are written at once; stop strings end each where its own text has them."""
+    options = ["--prompt", "it ", "--max-new-tokens", "30", "--temperature", "1.5", "--num-samples", "5"]
+    for more in ([], ["--stop", "e", "th"], ["--logprobs"]):
+        together = command("generate", trained, *options, *more)
+        with monkeypatch.context() as alone:
+            alone.setattr(writing, "AT_ONCE", 1)
+            assert command("generate", trained, *options, *more).out == together.out
+        assert together.status == 0 and together.out.count("sample ") == 5
 
 
 def test_rules_that_look_at_the_text_reach_the_draw(command, trained):

@@ -8,7 +8,7 @@ import pytest
 from command_line import CONTEXT, SMALL, assert_refused, some_text
 
 import tinygpt.commands.writing as writing
-import tinygpt.generate.decoding as decoding
+import tinygpt.generate.reading as reading
 from tinygpt.cli import main
 from tinygpt.train.run import Run
 
@@ -87,13 +87,13 @@ def test_no_run_to_score_with(command, tmp_path):
 
 
 def test_an_empty_prompt_begins_a_document(command, pairs, monkeypatch):
-    seen, whole = [], writing.generate_with_logprobs
+    seen, whole = [], writing.generate_batch
 
-    def noting(model, ids, *rest):
-        seen.append(ids)
-        return whole(model, ids, *rest)
+    def noting(model, prompts, *rest):
+        seen.extend(prompts)
+        return whole(model, prompts, *rest)
 
-    monkeypatch.setattr(writing, "generate_with_logprobs", noting)
+    monkeypatch.setattr(writing, "generate_batch", noting)
     assert command("generate", pairs, "--max-new-tokens", "5").status == 0
     assert command("generate", pairs, "--max-new-tokens", "5", "--prompt", "a<|endoftext|>").status == 0
     tokenizer = Run.existing(pairs).load().tokenizer
@@ -104,14 +104,14 @@ def test_an_empty_prompt_begins_a_document(command, pairs, monkeypatch):
 def test_a_text_that_wants_to_end_goes_on_as_long_as_it_is_told(command, pairs, monkeypatch):
     """The model is made to prefer the end of the text to everything."""
     end = Run.existing(pairs).load().tokenizer.end_of_text
-    to_numpy = decoding.to_numpy
+    to_numpy = reading.to_numpy
 
     def preferring_the_end(logits):
         logits = to_numpy(logits).copy()
-        logits[end] = 100
+        logits[:, end] = 100
         return logits
 
-    monkeypatch.setattr(decoding, "to_numpy", preferring_the_end)
+    monkeypatch.setattr(reading, "to_numpy", preferring_the_end)
     options = ["--prompt", "the", "--max-new-tokens", "20", "--logprobs"]
 
     def tokens(*more):

@@ -5,15 +5,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from autograd import Key, log_softmax, no_grad
+from autograd import Key
 from tinygpt.errors import BadInput
 from tinygpt.generate import (
     StopAt,
     chain,
     generate,
     generate_with_logprobs,
+    next_logits,
     no_repeat_ngram,
-    sample,
     stream_text,
     temperature,
     top_k,
@@ -55,8 +55,7 @@ def test_a_low_temperature_is_greedy():
 def test_a_text_goes_on_beyond_the_context():
     tokens = [3, *write(40, prompt=(3,))]
     for n in range(8, 40):
-        window = np.array([tokens[n - 8 : n]])
-        assert tokens[n] == int(MODEL(window).data[0, -1].argmax())
+        assert tokens[n] == int(next_logits(MODEL, tokens[:n]).argmax())
 
 
 def test_a_prompt_as_long_as_the_context_is_read_whole():
@@ -103,7 +102,7 @@ def test_each_token_comes_with_the_log_probability_that_the_model_gave_it(option
     assert [each.token for each in written] == write(12, prompt=(1, 2), **options)
     tokens = [1, 2, *(each.token for each in written)]
     for place, each in enumerate(written, start=2):
-        logits = MODEL(np.array([tokens[max(0, place - 8) : place]])).data[0, -1].astype(np.float64)
+        logits = next_logits(MODEL, tokens[:place]).astype(np.float64)
         expected = logits - logits.max() - np.log(np.exp(logits - logits.max()).sum())
         assert each.logprob == pytest.approx(expected[each.token], abs=1e-5), "before any rule"
 
@@ -199,18 +198,3 @@ def test_stop_strings_cross_the_borders_of_tokens_and_of_characters():
 def test_a_stop_string_needs_characters():
     with pytest.raises(BadInput, match="stop string"):
         stream_text([], Tokenizer(), ["a", ""])
-
-
-@pytest.mark.parametrize("positions", ["learned", "rotary", "alibi", "t5"])
-def test_reading_each_token_once_is_reading_the_text_again(positions):
-    """Within the context and beyond it."""
-    model = GPT(GPTConfig(19, 8, n_layer=2, n_head=2, n_embd=8, positions=positions), Key(1))
-    for parameter in model.parameters():
-        parameter.data = (parameter.data * (20 if parameter.decays else 1)).astype("float64")
-    written = list(generate_with_logprobs(model, [3, 5], 14, key=Key(2)))
-    tokens = [3, 5, *(each.token for each in written)]
-    for place, each in enumerate(written, 2):
-        with no_grad():
-            logits = model(np.array([tokens[max(0, place - 8) : place]])).data[0, -1]
-        assert each.logprob == pytest.approx(log_softmax(logits).data[each.token], abs=1e-9)
-        assert each.token == sample(logits, Key(2).fold("token", place - 2))

@@ -127,7 +127,7 @@ def _add_generate(commands: Any) -> None:
     p.add_argument("--greedy", action="store_true", help="take the likeliest token in place of drawing one")
     p.add_argument("--logprobs", action="store_true", help="list each new token with its log-probability afterwards")
     p.add_argument("--seed", type=int, default=1337, help="the same seed writes the same text")
-    p.add_argument("--num-samples", type=int, default=1)
+    p.add_argument("--num-samples", type=int, default=1, help="texts, written together")
 
 
 def _generate(given: argparse.Namespace) -> None:

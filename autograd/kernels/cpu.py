@@ -46,7 +46,9 @@ def for_blocks(n: int, size: int, body: Callable[[int, int, int], None], element
 
     elements: how much work it all is (default n), to judge whether other threads are worth waking.
     """
-    blocks = -(-n // size) if n else 0
+    if 0 < n <= size:
+        return body(0, 0, n)
+    blocks = -(-n // size)
 
     def block(number: int) -> None:
         body(number, number * size, min(n, (number + 1) * size))

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from autograd import Key
+
 from ..errors import BadInput
 from ..generate import (
     Rule,
@@ -23,7 +25,7 @@ from ..text.tokenizer import BaseTokenizer
 from .opening import known_tokens, open_model
 from .options import LARGEST_SEED
 from .score import print_tokens
-from .writing import prompt_ids, write_sample
+from .writing import prompt_ids, write_samples
 
 
 @dataclass(frozen=True)
@@ -70,13 +72,9 @@ def generate_command(run: str, options: GenerateOptions) -> None:
     if options.top_k is not None and options.top_k > model.config.vocab_size:
         raise BadInput(f"--top-k {options.top_k} is more than the {model.config.vocab_size} tokens of the vocabulary")
     rule = chain(*known_tokens(model, tokenizer), _rules_that_forbid(options, tokenizer), choose)
-    for number in range(options.num_samples):
-        if options.num_samples > 1:
-            print(f"{chr(10) if number else ''}sample {number + 1}")
-        written = write_sample(
-            model, tokenizer, options.prompt, options.max_new_tokens, options.seed, rule, number, options.greedy,
-            options.stop,
-        )  # fmt: skip
+    keys = None if options.greedy else [Key(options.seed).fold("sample", n) for n in range(options.num_samples)]
+    samples = write_samples(model, tokenizer, options.prompt, options.max_new_tokens, keys, rule, options.stop)
+    for written in samples:
         if options.logprobs:
             _print_logprobs(tokenizer, written)
 

@@ -2,52 +2,92 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from autograd import Key
 
 from ..errors import BadInput
-from ..generate import Rule, Written, chain, generate_with_logprobs, stream_text, temperature, top_k
+from ..generate import Batch, Rule, TextStream, Written, chain, generate_batch, temperature, top_k
 from ..text.tokenizer import BaseTokenizer
 
 COOL, FEW = 0.6, 50  # a small model spells better below its own temperature, and without its unlikeliest tokens
+AT_ONCE = 16  # texts: the products of more take as much longer, and each has keys and values to remember
 
 
-def write_sample(
+def write_sample(model: Any, tokenizer: BaseTokenizer, max_new_tokens: int, seed: int) -> None:
+    """Prints a new text, as it comes, and a newline."""
+    rule = chain(temperature(COOL), top_k(min(FEW, model.config.vocab_size)))
+    for _ in write_samples(model, tokenizer, "", max_new_tokens, [Key(seed).fold("sample", 0)], rule):
+        pass
+
+
+def write_samples(
     model: Any,
     tokenizer: BaseTokenizer,
     prompt: str,
     max_new_tokens: int,
-    seed: int,
-    rule: Rule | None = None,
-    number: int = 0,
-    greedy: bool = False,
+    keys: Sequence[Key] | None,
+    rule: Rule,
     stop: Sequence[str] = (),
-) -> list[Written]:
-    """Prints the prompt and what the model makes of it, as it comes, and a newline; returns the new tokens.
+) -> Iterator[list[Written]]:
+    """Prints the prompt and what the model makes of it with each key; yields the new tokens of each that is printed.
 
-    An empty prompt begins a document. The text ends before the first of the strings `stop`. Raises BadInput, before
-    anything is printed, for a prompt that cannot be read.
+    Without keys there is one text, of the likeliest tokens. Several are written together, AT_ONCE at a time; the first
+    is shown as it comes. An empty prompt begins a document. A text ends before the first of the strings `stop`.
+    Raises BadInput, before anything is printed, for a prompt that cannot be read.
     """
-    rule = rule or chain(temperature(COOL), top_k(min(FEW, model.config.vocab_size)))
+    ids = prompt_ids(tokenizer, prompt)
     ends = () if tokenizer.end_of_text is None else (tokenizer.end_of_text,)
-    key = None if greedy else Key(seed).fold("sample", number)
-    written = generate_with_logprobs(model, prompt_ids(tokenizer, prompt), max_new_tokens, rule, key, ends)
-    kept: list[Written] = []
-    pieces = stream_text(_noted(written, kept), tokenizer, stop)
-    print(prompt, end="", flush=True)
-    for piece in pieces:
-        print(piece, end="", flush=True)
-    print(flush=True)
-    return kept
+    count = 1 if keys is None else len(keys)
+    for start in range(0, count, AT_ONCE):
+        own = keys and keys[start : start + AT_ONCE]
+        batch = generate_batch(model, [ids] * (len(own) if own else 1), max_new_tokens, rule, own, ends)
+        headings = [_heading(number) if count > 1 else "" for number in range(start, count)]
+        texts = [_Text(tokenizer, heading + prompt, stop) for _, heading in zip(batch.texts, headings)]
+        yield from _show_one_after_another(batch, texts)
 
 
-def _noted(written: Iterable[Written], kept: list[Written]) -> Iterator[int]:
-    """The tokens on their way, each remembered."""
-    for each in written:
-        kept.append(each)
-        yield each.token
+def _heading(number: int) -> str:
+    return f"{chr(10) if number else ''}sample {number + 1}\n"
+
+
+def _show_one_after_another(batch: Batch, texts: Sequence[_Text]) -> Iterator[list[Written]]:
+    texts[0].show()
+    for row, written in batch:
+        texts[row].add(written)
+        if texts[row].stream.stopped:
+            batch.end(row)
+    for text in texts:
+        text.show()
+        text.finish()
+        yield text.written
+
+
+class _Text:
+    """A text on its way, and what of it waits to be shown."""
+
+    def __init__(self, tokenizer: BaseTokenizer, beginning: str, stop: Sequence[str]) -> None:
+        self.stream, self.waiting, self.shown = TextStream(tokenizer, stop), beginning, False
+        self.written: list[Written] = []
+
+    def show(self) -> None:
+        """Prints what waits, and from now on what comes."""
+        self.shown = True
+        self._print("")
+
+    def add(self, written: Written) -> None:
+        self.written.append(written)
+        self._print(self.stream.push(written.token))
+
+    def finish(self) -> None:
+        self._print(self.stream.finish() + "\n")
+
+    def _print(self, piece: str) -> None:
+        self.waiting += piece
+        if self.shown:
+            print(self.waiting, end="", flush=True)
+            self.waiting = ""
 
 
 def prompt_ids(tokenizer: BaseTokenizer, prompt: str) -> list[int]:

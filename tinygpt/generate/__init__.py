@@ -3,19 +3,22 @@
 For an encoder the hidden places of a text; for an encoder–decoder searches.
 """
 
-from .decoding import Written, generate, generate_with_logprobs
+from .context import next_logits, window_start
+from .decoding import Batch, Written, generate, generate_batch, generate_with_logprobs
 from .fill import Candidate, fill
 from .history import banned, banned_words, min_length, no_repeat_ngram, repetition_penalty
 from .sampling import Rule, chain, min_p, sample, temperature, top_k, top_p
 from .score import Score, score, score_text
-from .streaming import StopAt, stream_text
+from .streaming import StopAt, TextStream, stream_text
 from .translate import beam_search, greedy_search
 
 __all__ = [
+    "Batch",
     "Candidate",
     "Rule",
     "Score",
     "StopAt",
+    "TextStream",
     "Written",
     "banned",
     "banned_words",
@@ -23,10 +26,12 @@ __all__ = [
     "chain",
     "fill",
     "generate",
+    "generate_batch",
     "generate_with_logprobs",
     "greedy_search",
     "min_length",
     "min_p",
+    "next_logits",
     "no_repeat_ngram",
     "repetition_penalty",
     "sample",
@@ -36,4 +41,5 @@ __all__ = [
     "temperature",
     "top_k",
     "top_p",
+    "window_start",
 ]

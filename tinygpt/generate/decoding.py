@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
-from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from autograd import Key, device_of, log_softmax, no_grad, to_device, to_numpy
+from autograd import Key, log_softmax
 
 from ..errors import BadInput
-from ..model import GPT
-from ..model.cache import Cache
+from .context import slides
+from .reading import make_reader
 from .sampling import Rule, greedy, sample
 
 
@@ -34,8 +33,9 @@ def generate(
     """New tokens as they come, until max_new_tokens or one of stop_tokens (which is not yielded).
 
     With a key, token n is drawn by rule from key.fold("token", n): the same key writes the same text. Without one, the
-    likeliest token is taken. Once the text outgrows the context the model sees its last block_size tokens.
-    Raises BadInput for an empty prompt, one longer than the context, and ids the model does not know.
+    likeliest token is taken. What the model sees of a text longer than the context: context.py.
+    Raises BadInput for an empty prompt, ids the model does not know, and, where positions are absolute, a prompt longer
+    than the context.
 
     Formula: x_t ~ p(x_t | x_0 … x_{t−1})
     Paper: Bengio et al. 2003, "A neural probabilistic language model", section 1
@@ -55,51 +55,82 @@ def generate_with_logprobs(
     stop_tokens: Collection[int] = (),
 ) -> Iterator[Written]:
     """The same tokens as `generate`, each with its log-probability. Raises BadInput as `generate` does."""
-    tokens, config = list(prompt), model.config
-    if not tokens:
-        raise BadInput("a prompt needs at least one token: begin with the end-of-text token, or with a newline")
-    if len(tokens) > config.block_size:
-        raise BadInput(f"the prompt has {len(tokens)} tokens, and the context is {config.block_size}: shorten it")
-    if not all(0 <= token < config.vocab_size for token in tokens):
-        raise BadInput(f"the prompt has ids outside 0 … {config.vocab_size - 1}: was it made by another tokenizer?")
-    return _continue(model, tokens, max_new_tokens, rule, key, stop_tokens)
+    batch = generate_batch(model, [prompt], max_new_tokens, rule, None if key is None else [key], stop_tokens)
+    return (written for _, written in batch)
 
 
-def _continue(
-    model: Any, tokens: list[int], max_new_tokens: int, rule: Rule | None, key: Key | None, stop_tokens: Collection[int]
-) -> Iterator[Written]:
-    next_logits = _Reader(model) if isinstance(model, GPT) else partial(_read_again, model)
-    for n in range(max_new_tokens):
-        logits = next_logits(tokens)
-        allowed = rule(logits, tokens) if rule else logits
-        token = greedy(allowed) if key is None else sample(allowed, key.fold("token", n))
-        if token in stop_tokens:
-            return
-        tokens.append(token)
-        yield Written(token, float(log_softmax(logits.astype(np.float64)).data[token]))
+def generate_batch(
+    model: Any,
+    prompts: Sequence[Sequence[int]],
+    max_new_tokens: int,
+    rule: Rule | None = None,
+    keys: Sequence[Key] | None = None,
+    stop_tokens: Collection[int] = (),
+) -> Batch:
+    """Several texts at once, the n-th token of each after the other: pairs of its number and what is written.
 
-
-class _Reader:
-    """The logits after a growing text, of which each token is read once while the context lasts.
-
-    Beyond it every place moves by one with each token, and the window is read again.
+    Each is the text that `generate` writes with the prompt and the key of that number, to rounding. Prompts may differ
+    in length; those that are alike are read once. One that has ended costs nothing more.
+    Raises BadInput as `generate` does, naming the prompt, and where there is not one key for each prompt.
     """
-
-    def __init__(self, model: GPT) -> None:
-        self.model, self.table = model, model.wte.weight.data
-        self.cache = Cache.empty(model.config, 1, model.config.block_size, self.table)
-
-    def __call__(self, tokens: Sequence[int]) -> np.ndarray:
-        if len(tokens) > self.model.config.block_size:
-            return _read_again(self.model, tokens)
-        new = np.asarray([tokens[self.cache.length :]], dtype=np.int64)
-        with no_grad():
-            hidden = self.model.hidden(to_device(new, device_of(self.table)), cache=self.cache)
-            return to_numpy(self.model.logits(hidden[:, -1]).data[0])
+    if keys is not None and len(keys) != len(prompts):
+        raise BadInput(f"there are {len(prompts)} prompts and {len(keys)} keys: give one key for each prompt")
+    for number, prompt in enumerate(prompts):
+        _check_prompt(model, prompt, "the prompt" if len(prompts) == 1 else f"prompt {number}")
+    return Batch(model, [list(prompt) for prompt in prompts], max_new_tokens, rule, keys, stop_tokens)
 
 
-def _read_again(model: Any, tokens: Sequence[int]) -> np.ndarray:
-    """The logits after the last block_size tokens."""
-    window = np.asarray([tokens[-model.config.block_size :]], dtype=np.int64)
-    with no_grad():
-        return to_numpy(model(to_device(window, model.parameters()[0].device)).data[0, -1])
+class Batch:
+    """Texts that are being written at the same time."""
+
+    def __init__(
+        self,
+        model: Any,
+        texts: list[list[int]],
+        max_new_tokens: int,
+        rule: Rule | None,
+        keys: Sequence[Key] | None,
+        stop_tokens: Collection[int],
+    ) -> None:
+        self.texts, self.rule, self.keys, self.stop_tokens = texts, rule, keys, stop_tokens
+        self.max_new_tokens, self.going_on = max_new_tokens, set(range(len(texts)))
+        self.read = make_reader(model, max(map(len, texts), default=0) + max_new_tokens)
+
+    def end(self, number: int) -> None:
+        """This text is as long as it is wanted."""
+        self.going_on.discard(number)
+
+    def __iter__(self) -> Iterator[tuple[int, Written]]:
+        rows = sorted(self.going_on)  # which text each row of the reader is
+        for n in range(self.max_new_tokens):
+            if not rows:
+                return
+            logits = self.read([self.texts[number] for number in rows])
+            for number, each in zip(rows, logits):
+                if number in self.going_on and (written := self._next(number, n, each)) is not None:
+                    yield number, written
+            stay = [row for row, number in enumerate(rows) if number in self.going_on]
+            if 0 < len(stay) < len(rows):
+                self.read.keep(stay)
+            rows = [rows[row] for row in stay]
+
+    def _next(self, number: int, n: int, logits: np.ndarray) -> Written | None:
+        """Token n of a text, which grows by it; None where it ends."""
+        text = self.texts[number]
+        allowed = logits if self.rule is None else self.rule(logits, text)
+        token = greedy(allowed) if self.keys is None else sample(allowed, self.keys[number].fold("token", n))
+        if token in self.stop_tokens:
+            self.end(number)
+            return None
+        text.append(token)
+        return Written(token, float(log_softmax(logits).data[token]))
+
+
+def _check_prompt(model: Any, prompt: Sequence[int], name: str) -> None:
+    config = model.config
+    if not len(prompt):
+        raise BadInput(f"{name} needs at least one token: begin with the end-of-text token, or with a newline")
+    if len(prompt) > config.block_size and not slides(model):
+        raise BadInput(f"{name} has {len(prompt)} tokens, and the context is {config.block_size}: shorten it")
+    if not all(0 <= token < config.vocab_size for token in prompt):
+        raise BadInput(f"{name} has ids outside 0 … {config.vocab_size - 1}: was it made by another tokenizer?")

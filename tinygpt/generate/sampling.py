@@ -128,10 +128,10 @@ def sample(logits: np.ndarray, key: Key) -> int:
     Test: tests/test_rules.py
     """
     _require_a_choice(logits)
-    probabilities = softmax(logits.astype(np.float64)).data
-    cumulative = np.cumsum(probabilities)
+    possible = np.flatnonzero(logits > -np.inf)  # the rules may have left but a few
+    cumulative = np.cumsum(softmax(logits[possible].astype(np.float64)).data)
     u = float(key.uniform(1)[0]) * cumulative[-1]  # the last sum may round to a little less than 1
-    return int(np.searchsorted(cumulative, u, side="right"))
+    return int(possible[np.searchsorted(cumulative, u, side="right")])
 
 
 def greedy(logits: np.ndarray) -> int:

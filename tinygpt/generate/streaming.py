@@ -50,18 +50,38 @@ class StopAt:
         return next((n for n in lengths if any(each.startswith(text[-n:]) for each in self._strings)), 0)
 
 
+class TextStream:
+    """The characters of tokens that come one by one, each as soon as it is certain, up to the first of some strings."""
+
+    def __init__(self, tokenizer: BaseTokenizer, stop: Iterable[str] = ()) -> None:
+        """Raises BadInput for an empty stop string."""
+        self._decoder, self._stop = StreamDecoder(tokenizer), StopAt(stop)
+
+    @property
+    def stopped(self) -> bool:
+        """Whether a stop string has come: no further token will show anything."""
+        return self._stop.stopped
+
+    def push(self, token: int) -> str:
+        """What can be shown, now that this token has come."""
+        return self._stop.push(self._decoder.push(token))
+
+    def finish(self) -> str:
+        """What still waits, for a text that ends here."""
+        return self._stop.push(self._decoder.finish()) + self._stop.finish()
+
+
 def stream_text(tokens: Iterable[int], tokenizer: BaseTokenizer, stop: Sequence[str] = ()) -> Iterator[str]:
     """The text of the tokens in pieces, each as soon as it is certain; it ends before the first of the stop strings.
 
     No token is asked for after the one that completes a stop string. Raises BadInput for an empty stop string.
     """
-    return _stream(tokens, StreamDecoder(tokenizer), StopAt(stop))
+    return _stream(tokens, TextStream(tokenizer, stop))
 
 
-def _stream(tokens: Iterable[int], decoder: StreamDecoder, stop: StopAt) -> Iterator[str]:
+def _stream(tokens: Iterable[int], text: TextStream) -> Iterator[str]:
     for token in tokens:
-        yield stop.push(decoder.push(token))
-        if stop.stopped:
+        yield text.push(token)
+        if text.stopped:
             return
-    yield stop.push(decoder.finish())
-    yield stop.finish()
+    yield text.finish()

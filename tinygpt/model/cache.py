@@ -33,6 +33,12 @@ class LayerCache:
         self.length = end
         return Tensor(self.keys[:, :, :end]), Tensor(self.values[:, :, :end])
 
+    def forget(self, n: int) -> None:
+        """Drops the n oldest tokens. The others move to the front, under the views that earlier calls returned."""
+        for kept in (self.keys, self.values):
+            kept[:, :, : self.length - n] = kept[:, :, n : self.length].copy()
+        self.length -= n
+
 
 class Cache:
     """The layers' caches of one batch of texts. Append-only; for use without gradients."""
@@ -49,7 +55,7 @@ class Cache:
 
     @property
     def length(self) -> int:
-        """Tokens read so far."""
+        """Tokens held."""
         return self.layers[0].length
 
     @property
@@ -60,3 +66,15 @@ class Cache:
     def rows(self, chosen: Any) -> Cache:
         """A copy with these rows, in this order and as often as they are named: what beams branch from."""
         return Cache([LayerCache(each.keys[chosen], each.values[chosen], each.length) for each in self.layers])
+
+    def forget(self, n: int) -> None:
+        """Drops the n oldest tokens of every row, so that there is room for as many new ones."""
+        for each in self.layers:
+            each.forget(n)
+
+    def overwrite(self, rows: Any, other: Cache) -> None:
+        """The last tokens of these rows become those of the rows of another cache, which is no longer than this one."""
+        places = slice(self.length - other.length, self.length)
+        for mine, new in zip(self.layers, other.layers, strict=True):
+            mine.keys[rows, :, places] = new.keys[:, :, : new.length]
+            mine.values[rows, :, places] = new.values[:, :, : new.length]

@@ -52,12 +52,12 @@ class GPT(Module):
         self.lm_head = None if c.tied else Linear(c.n_embd, c.vocab_size, key.fold("lm_head"), bias=False)
         self.recompute = False
 
-    def __call__(self, ids: Any, key: Key | None = None) -> Tensor:
-        """Logits (B, T, V) for ids (B, T). A key switches dropout on; without one it is off.
+    def __call__(self, ids: Any, key: Key | None = None, mask: Any = None) -> Tensor:
+        """Logits (B, T, V) for ids (B, T). A key switches dropout on; without one it is off. mask: as in `hidden`.
 
         Learned positions end at block_size; the others go on, though no model has been trained there.
         """
-        return self.logits(self.hidden(ids, key))
+        return self.logits(self.hidden(ids, key, mask=mask))
 
     def hidden(
         self, ids: Any, key: Key | None = None, cache: Cache | None = None, mask: Any = None, at: Any = None

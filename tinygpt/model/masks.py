@@ -26,6 +26,19 @@ def causal_mask(queries: int, keys: int, like: Any) -> Any:
     return xp.arange(keys)[None, :] <= xp.arange(queries)[:, None] + (keys - queries)
 
 
+def banded_mask(queries: int, keys: int, width: int, like: Any) -> Any:
+    """(Tq, Tk), the lower `width` diagonals of causal_mask: every query sees its own key and width − 1 before it.
+
+    Formula: may_look[i, j] = (p − width < j ≤ p), p = Tk − Tq + i
+    Paper: Beltagy, Peters & Cohan 2020, "Longformer: the long-document transformer", section 3.1
+    Example: examples/06_generation.py
+    Test: tests/test_overflow.py
+    """
+    xp = array_module(like)
+    far = xp.arange(keys)[None, :] <= xp.arange(queries)[:, None] + (keys - queries - width)
+    return causal_mask(queries, keys, like) & ~far
+
+
 def additive(mask: Any) -> Any:
     """0 where the mask is True and −∞ where it is False: exp(score − ∞) is exactly 0."""
     return array_module(mask).where(mask, 0.0, -math.inf)

@@ -17,6 +17,7 @@ import numpy as np
 
 from ...device import Array, Key
 from ..cpu import BLOCK, for_tasks
+from ..reference.attention import attention as reference
 
 QUERIES = 64  # of a block: with 256 keys its scores are 64 KB in float32
 
@@ -36,6 +37,8 @@ def attention(
     key: Key | None = None,
     needs: tuple[bool, bool, bool, bool] = (True, True, True, True),
 ) -> tuple[Array, Any]:
+    if q.shape[2] == 1 and q.shape[1] == k.shape[1] and not any(needs):
+        return reference(q, k, v, mask, bias, False, dropout, key, needs)  # a lone query has no blocks, and sees all
     job = _Job(q, k, v, mask, bias, causal, dropout, key)
     y = job.like_queries(v.shape[-1])
     log_sum = np.empty(job.shape[:4], dtype=q.dtype)
@@ -137,12 +140,14 @@ class _Job:
         (b, h, tq, d), (_, g, tk, _) = q.shape, k.shape
         self.shape = (b, g, h // g, tq, tk)
         self.q, self.k, self.v = self.grouped(q), k[:, :, None], v[:, :, None]
-        self.causal, self.dropout, self.key, self.scale = causal, dropout, key, 1 / math.sqrt(d)
+        self.causal = causal and tq > 1  # a lone query stands beside the last key: nothing is after it
+        self.dropout, self.key, self.scale = dropout, key, 1 / math.sqrt(d)
         whole = (b, h, tq, tk)
         self.mask = None if mask is None else self.grouped(np.broadcast_to(mask, whole))
         self.bias = None if bias is None else self.grouped(np.broadcast_to(bias, whole))
         self.bias_shape = None if bias is None else bias.shape
-        self.future = np.triu(np.full((QUERIES, QUERIES), -np.inf, dtype=q.dtype), 1) if causal else None
+        n = min(tq, QUERIES)
+        self.future = np.triu(np.full((n, n), -np.inf, dtype=q.dtype), 1) if self.causal else None
 
     def grouped(self, x: Array) -> Array:
         """(B, H, …) as (B, G, R, …)."""
@@ -188,9 +193,9 @@ class _Job:
         with np.errstate(over="ignore"):
             weights = np.exp(scores, out=scores)
             total = _row_sums(weights)
-        redo = ~((total > 1 / SAFE) & (total < SAFE))
-        log_sum = np.log(total, where=~redo, out=np.zeros_like(total))
-        if redo.any():
+        exact = (total > 1 / SAFE) & (total < SAFE)
+        log_sum = np.log(total, where=exact, out=np.zeros_like(total))
+        if not exact.all():
             scores = self.scores(at, i, j, keys)
             largest = scores.max(axis=-1, initial=-np.inf, keepdims=True)
             largest[np.isneginf(largest)] = 0
@@ -199,7 +204,7 @@ class _Job:
             sums = _row_sums(again)
             sums[sums == 0] = 1
             for old, new in ((weights, again), (total, sums), (log_sum, np.log(sums) + largest)):
-                np.copyto(old, new, where=redo)
+                np.copyto(old, new, where=~exact)
         return weights, total, log_sum[..., 0]
 
     def scores(self, at: Place, i: int, j: int, keys: Array) -> Array:

@@ -62,7 +62,7 @@ class LanguageTask(TextTask):
         ]
 
     def show(self, model: GPT, seed: int, at_the_end: bool = False) -> None:
-        write_sample(model, self.tokenizer, "", LAST_SAMPLE_TOKENS if at_the_end else SAMPLE_TOKENS, seed=seed)
+        write_sample(model, self.tokenizer, LAST_SAMPLE_TOKENS if at_the_end else SAMPLE_TOKENS, seed)
 
     def next_command(self, run: str) -> str:
         return f"more of it: tinygpt generate {run} --prompt 'The '"

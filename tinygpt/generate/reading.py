@@ -1,0 +1,135 @@
+"""Several growing texts side by side, each token of them read once while its window stands.
+
+The rows of a cache end together: the latest token of every text stands in the last column, so that shorter texts begin
+further to the right, and what stands before them is hidden. What a text sees is said in context.py.
+
+R rows, T block_size, V vocabulary.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from autograd import device_of, no_grad, to_device, to_numpy
+
+from ..model import GPT
+from ..model.cache import Cache
+from ..model.masks import banded_mask
+from .context import next_logits, slides, window_start
+
+SPARE = 4  # a full cache is moved once in T / SPARE tokens, and is larger than the context by as much
+
+
+def make_reader(model: Any, longest: int) -> Reader | Rereader:
+    """What reads texts of at most `longest` tokens for this model."""
+    return Reader(model, longest) if isinstance(model, GPT) else Rereader(model)
+
+
+class Rereader:
+    """For models without a cache."""
+
+    def __init__(self, model: Any) -> None:
+        self.model = model
+
+    def __call__(self, texts: Sequence[list[int]]) -> np.ndarray:
+        return np.stack([next_logits(self.model, text) for text in texts])
+
+    def keep(self, rows: Sequence[int]) -> None:
+        """Nothing is remembered of any row."""
+
+
+class Reader:
+    """The logits after each of R texts: those read in the first call, or in later ones each with one more token.
+
+    Memory: 2 · layers · R · key heads · channels of a head numbers for each column, of which there are `longest` and
+    never more than 5/4 T; while windows move, half as many again, and
+    while rows are chosen, those of the rows chosen once more.
+    """
+
+    def __init__(self, model: GPT, longest: int) -> None:
+        self.model, self.table, self.size = model, model.wte.weight.data, model.config.block_size
+        self.room = min(longest, self.size + max(1, self.size // SPARE))
+        self.cache: Cache | None = None
+        self.first = np.zeros(0, dtype=np.int64)
+        """(R,): the column of the token that stands at position 0, or would, were it still in the cache."""
+
+    def __call__(self, texts: Sequence[list[int]]) -> np.ndarray:
+        """(R, V). The texts are those of the call before and of what `keep` made of them since, in that order."""
+        if self.cache is None:
+            return self._begin(texts)
+        self._make_room()
+        full = np.flatnonzero(self.cache.length - self.first >= self.size) if not slides(self.model) else []
+        self.first[full] = self.cache.length  # read here alone, and below with what precedes it
+        logits = self._read(np.array([[text[-1]] for text in texts], dtype=np.int64))
+        if len(full):
+            logits = logits.copy()  # what the model returned is read-only
+            logits[full] = self._move_windows(full, [texts[row] for row in full])
+        return logits
+
+    def keep(self, rows: Sequence[int]) -> None:
+        """Goes on with these rows, in this order and as often as they are named; the others leave no trace."""
+        self.cache, self.first = self.cache.rows(rows), self.first[rows]
+        self._forget()
+
+    def _begin(self, texts: Sequence[list[int]]) -> np.ndarray:
+        """Prompts that are alike are read once. Shorter ones are filled up on the left."""
+        prompts = list(dict.fromkeys(map(tuple, texts)))
+        length = max(map(len, prompts))
+        self.first = np.array([length - len(prompt) for prompt in prompts])
+        self.cache = Cache.empty(self.model.config, len(prompts), self.room, self.table)
+        logits = self._read(np.array([[0] * (length - len(prompt)) + list(prompt) for prompt in prompts]))
+        if len(prompts) == len(texts):
+            return logits
+        rows = [prompts.index(tuple(text)) for text in texts]
+        self.keep(rows)
+        return logits[rows]
+
+    def _read(self, ids: np.ndarray) -> np.ndarray:
+        """ids (R, n) are added to the cache, as many at a time as it has room for → the logits after the last."""
+        done = 0
+        while done < ids.shape[1]:
+            self._make_room()
+            block = ids[:, done : done + self.room - self.cache.length]
+            done += block.shape[1]
+            hidden = self._hidden(block)
+        with no_grad():
+            return to_numpy(self.model.logits(hidden[:, -1]).data)
+
+    def _hidden(self, ids: np.ndarray) -> Any:
+        n = ids.shape[1]
+        end = self.cache.length + n
+        at = np.maximum(np.arange(end - n, end) - self.first[:, None], 0)
+        mask = None
+        if end > self.size or self.first.max() > 0:
+            mask = banded_mask(n, end, self.size, ids) & (np.arange(end) >= self.first[:, None, None])
+            mask = self._there(mask[:, None])
+        with no_grad():
+            return self.model.hidden(self._there(ids), cache=self.cache, mask=mask, at=self._there(at))
+
+    def _move_windows(self, rows: np.ndarray, texts: Sequence[list[int]]) -> np.ndarray:
+        """These rows' windows were full, so that the next ones are of one length: they are read together."""
+        ids = np.array([text[window_start(len(text), self.size) :] for text in texts])
+        fresh = Cache.empty(self.model.config, *ids.shape, self.table)
+        with no_grad():
+            hidden = self.model.hidden(self._there(ids), cache=fresh)
+            logits = to_numpy(self.model.logits(hidden[:, -1]).data)
+        self.cache.overwrite(rows, fresh)
+        self.first[rows] = self.cache.length - ids.shape[1]
+        return logits
+
+    def _make_room(self) -> None:
+        if self.cache.length == self.room:
+            self._forget()
+
+    def _forget(self) -> None:
+        """The columns that no next token will see are dropped."""
+        unseen = max(int(self.first.min(initial=self.room)), self.cache.length - self.size + 1, 0)
+        if unseen:
+            self.cache.forget(unseen)
+            self.first -= unseen
+
+    def _there(self, array: np.ndarray) -> Any:
+        return to_device(array, device_of(self.table))
