@@ -159,7 +159,7 @@ REFERENCE = [
     *mutants("autograd/kernels/reference/embedding.py",
              ("xp.add.at(dtable, ids, dy)", "dtable[ids] += dy", "embedding")),
     *mutants("autograd/kernels/reference/adam.py",
-             ("m_hat = m / (1 - beta1**step)", "m_hat = m", "Adam", KERNELS)),
+             ("m_hat = new_m / (1 - beta1**step)", "m_hat = new_m", "Adam", KERNELS)),
 ]  # fmt: skip
 
 FAST = [
