@@ -50,6 +50,7 @@ isnan, isfinite, isinf, logical_not = ufunc("isnan"), ufunc("isfinite"), ufunc("
 abs = absolute
 
 
+@np.errstate(all="ignore")
 def matmul(x1: Any, x2: Any, out: Any = None) -> ndarray:
     result = np.matmul(bare(x1), bare(x2), out=bare(out))
     return wrapped(result) if out is None else out
@@ -143,10 +144,12 @@ def repeat(a: ndarray, repeats: int, axis: Any = None) -> ndarray:
     return wrapped(np.repeat(bare(a), repeats, axis))
 
 
+@np.errstate(all="ignore")
 def tensordot(a: ndarray, b: ndarray, axes: Any = 2) -> ndarray:
     return wrapped(np.tensordot(bare(a), bare(b), axes))
 
 
+@np.errstate(all="ignore")
 def einsum(*operands: Any, **kwargs: Any) -> ndarray:
     subscripts, *arrays = operands
     return wrapped(np.einsum(subscripts, *(bare(x) for x in arrays), **kwargs))

@@ -96,12 +96,15 @@ class ndarray:
     def __setitem__(self, index: Any, value: Any) -> None:
         self._x[numpy_index(index, self.shape, "x[mask] = …")] = bare(value)
 
+    @np.errstate(all="ignore")
     def sum(self, axis: Any = None, dtype: Any = None, out: Any = None, keepdims: bool = False) -> ndarray:
         return wrapped(self._x.sum(axis, dtype, bare(out), keepdims))
 
+    @np.errstate(all="ignore")
     def mean(self, axis: Any = None, dtype: Any = None, out: Any = None, keepdims: bool = False) -> ndarray:
         return wrapped(self._x.mean(axis, dtype, bare(out), keepdims))
 
+    @np.errstate(all="ignore")
     def var(
         self, axis: Any = None, dtype: Any = None, out: Any = None, ddof: int = 0, keepdims: bool = False
     ) -> ndarray:
@@ -114,17 +117,19 @@ class ndarray:
         return wrapped(self._x.min(axis, bare(out), keepdims))
 
     def all(self, axis: Any = None, out: Any = None, keepdims: bool = False) -> ndarray:
-        return wrapped(self._x.all(axis, bare(out), keepdims))
+        return wrapped(self._x.all(axis, out=bare(out), keepdims=keepdims))
 
     def any(self, axis: Any = None, out: Any = None, keepdims: bool = False) -> ndarray:
-        return wrapped(self._x.any(axis, bare(out), keepdims))
+        return wrapped(self._x.any(axis, out=bare(out), keepdims=keepdims))
 
     def argmax(self, axis: Any = None, out: Any = None, dtype: Any = None, keepdims: bool = False) -> ndarray:
         return wrapped(self._x.argmax(axis, bare(out), keepdims=keepdims))
 
+    @np.errstate(all="ignore")
     def cumsum(self, axis: Any = None, dtype: Any = None, out: Any = None) -> ndarray:
         return wrapped(self._x.cumsum(axis, dtype, bare(out)))
 
+    @np.errstate(all="ignore")
     def astype(
         self, dtype: Any, order: str = "K", casting: Any = None, subok: Any = None, copy: bool = True
     ) -> ndarray:
