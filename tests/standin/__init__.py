@@ -22,6 +22,7 @@ from .traffic import Traffic, Waited, counted, no_waits, traffic
 
 __all__ = ["Traffic", "Waited", "counted", "cuda", "ndarray", "no_waits"]  # and the names of CuPy below
 
+__version__ = "14.2.0"
 float16, float32, float64 = np.float16, np.float32, np.float64
 int32, int64, uint8, uint32, uint64, bool_ = np.int32, np.int64, np.uint8, np.uint32, np.uint64, np.bool_
 inf, nan, newaxis = np.inf, np.nan, None

@@ -5,7 +5,11 @@ from __future__ import annotations
 from types import SimpleNamespace
 from typing import Any
 
-runtime = SimpleNamespace(getDeviceCount=lambda: 2)
+_KNOWN = {"name": b"Stand-in", "totalGlobalMem": 16 << 30, "major": 9, "minor": 0}
+
+runtime = SimpleNamespace(
+    getDeviceCount=lambda: 2, runtimeGetVersion=lambda: 13020, getDeviceProperties=lambda device: _KNOWN
+)
 
 
 def is_available() -> bool:
