@@ -80,6 +80,9 @@ COMMANDS = {
 }
 
 
+SHORT = ("--max-iters", "6", "--eval-interval", "6")
+
+
 @pytest.fixture(scope="module")
 def pairs(tmp_path_factory):
     path = tmp_path_factory.mktemp("pairs") / "pairs.tsv"
@@ -97,7 +100,7 @@ def test_a_run_on_a_device_is_one_on_the_cpu(task, command, data, pairs, device,
     with ag.use("reference"):
         for place in ("cpu", device):
             runs[place] = tmp_path / place
-            arguments = ("--data", sources, "--out", runs[place], *SMALL, "--task", task, "--device", place)
+            arguments = ("--data", sources, "--out", runs[place], *SMALL, *SHORT, "--task", task, "--device", place)
             result = command("train", *arguments)
             assert result.status == 0, result.err
         logs = [[json.loads(line) for line in (run / "log.jsonl").read_text().splitlines()] for run in runs.values()]

@@ -24,6 +24,14 @@ def value_and_gradients(case, place):
     return result.data, *(leaf.grad for leaf in leaves)
 
 
+def test_a_traced_graph_is_drawn(device):
+    x = ag.Tensor(ag.to_device(np.array([1.0, 2.0]), device), requires_grad=True)
+    with ag.trace() as graph:
+        loss = ag.log(ag.softmax(x))[1]
+    loss.backward()
+    assert "softmax" in ag.draw(graph) and "Tensor(" in repr(loss)
+
+
 @pytest.mark.parametrize("depth", ["composed", "reference"])
 @pytest.mark.parametrize("case", EACH)
 def test_values_and_gradients_are_those_of_the_cpu(case, depth, device):

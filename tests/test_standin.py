@@ -111,6 +111,8 @@ class TestIndices:
         x = standin.zeros(3)
         standin.add.at(x, standin.asarray(np.array([0, 0, 5])), there(3))
         assert x.tolist() == [3, 0, 3]
+        with pytest.raises(TypeError, match="scatter_add"):
+            standin.add.at(standin.zeros(3, dtype=int), 0, 1)
 
     def test_a_single_one_beyond_the_end_is_an_error(self):
         with pytest.raises(IndexError):
@@ -160,7 +162,7 @@ class TestBesideCupy:
     def test_every_name_is_cupys(self, cupy):
         names = {name for name in vars(standin) if not name.startswith("_")}
         own = {"Any", "Traffic", "Waited", "annotations", "array", "bare", "counted", "indices", "no_waits", "np"}
-        own |= {"numpy_index", "traffic", "wrapped"}
+        own |= {"ADDABLE", "numpy_index", "traffic", "wrapped"}
         assert len(FUNCTIONS) > 20 and len(UFUNCS) > 15
         assert not {name for name in names - own if not hasattr(cupy, name)}
 

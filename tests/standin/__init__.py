@@ -27,6 +27,8 @@ float16, float32, float64 = np.float16, np.float32, np.float64
 int32, int64, uint8, uint32, uint64, bool_ = np.int32, np.int64, np.uint8, np.uint32, np.uint64, np.bool_
 inf, nan, newaxis = np.inf, np.nan, None
 
+ADDABLE = (float16, float32, float64, int32, uint32, uint64)  # what a GPU adds up in place, one thread beside another
+
 
 class ufunc:
     """An elementwise function; `at` adds up (or whatever the function does) where indices repeat."""
@@ -40,6 +42,8 @@ class ufunc:
         return wrapped(result) if out is None else out
 
     def at(self, a: ndarray, indices: Any, b: Any = None) -> None:
+        if a.dtype not in ADDABLE:
+            raise TypeError("scatter_add only supports int32, float16, float32, float64, uint32, uint64, as data type")
         self._function.at(bare(a), numpy_index(indices, a.shape, f"{self.name}.at with a mask"), bare(b))
 
 
@@ -118,7 +122,7 @@ def ones_like(a: ndarray, dtype: Any = None) -> ndarray:
 def where(condition: ndarray, x: Any = None, y: Any = None) -> Any:
     if x is None:
         return condition.nonzero()
-    return wrapped(np.where(bare(condition), bare(x), bare(y)))
+    return wrapped(np.where(bare(condition.astype(bool)), bare(x), bare(y)))
 
 
 def isneginf(x: ndarray, out: Any = None) -> ndarray:
