@@ -16,10 +16,10 @@ from .device import (
     device_of,
     full,
     is_numpy,
-    require_device,
     shapes_only,
     to_device,
     to_numpy,
+    use_device,
 )
 from .draw import draw
 from .einsum import einsum
@@ -36,6 +36,7 @@ from .functional import (
     rms_norm,
     softmax,
 )
+from .gpu import gpu_info
 from .gradcheck import gradcheck
 from .kernels import adam_step, advice, blas_info, configure, squared_norm, use
 from .modes import no_grad, trace
@@ -97,6 +98,7 @@ __all__ = [
     "exp",
     "full",
     "gelu",
+    "gpu_info",
     "gradcheck",
     "is_numpy",
     "layer_norm",
@@ -113,7 +115,6 @@ __all__ = [
     "power",
     "record",
     "relu",
-    "require_device",
     "reshape",
     "rms_norm",
     "shapes_only",
@@ -132,6 +133,7 @@ __all__ = [
     "trace",
     "transpose",
     "use",
+    "use_device",
     "var",
     "where",
 ]

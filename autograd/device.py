@@ -17,6 +17,8 @@ from typing import Any
 
 import numpy
 
+from .gpu import require_cupy
+
 Array = Any  # numpy.ndarray or cupy.ndarray
 
 _only_shapes: contextvars.ContextVar[bool] = contextvars.ContextVar("only_shapes", default=False)
@@ -53,9 +55,8 @@ def to_device(x: Array, device: str) -> Array:
     """
     if device == "cpu":
         return to_numpy(x)
-    cupy = _require_cupy(device)
-    index = device.partition(":")[2]
-    with cupy.cuda.Device(int(index or 0)):
+    cupy = require_cupy(device)
+    with cupy.cuda.Device(_index(device)):
         return cupy.asarray(x)
 
 
@@ -83,28 +84,17 @@ def _outline(shape: tuple[int, ...], dtype: Any) -> numpy.ndarray:
     return numpy.broadcast_to(numpy.zeros((), dtype=dtype), shape)
 
 
-def require_device(device: str) -> None:
-    """Raises ValueError for an unknown device and RuntimeError for one that this machine cannot serve."""
+def use_device(device: str) -> None:
+    """Makes a GPU the one on which new arrays are made: for whoever starts a process, before it makes any.
+
+    Raises ValueError for an unknown device and RuntimeError for one that this machine cannot serve.
+    """
     if device != "cpu":
-        _require_cupy(device)
+        require_cupy(device).cuda.Device(_index(device)).use()
 
 
-def _require_cupy(device: str) -> ModuleType:
-    kind, _, index = device.partition(":")
-    if kind != "cuda" or not (index == "" or index.isdigit()):
-        raise ValueError(f"unknown device {device!r}: use cpu, cuda or cuda:0")
-    try:
-        import cupy
-    except ImportError:
-        raise RuntimeError(
-            f"device {device} needs CuPy, which is not installed: pip install cupy-cuda13x "
-            "(cupy-cuda12x for a CUDA 12 driver), or use the cpu"
-        ) from None
-    if not cupy.cuda.is_available():
-        raise RuntimeError(f"device {device} was asked for, but CuPy finds no GPU here: use the cpu")
-    if int(index or 0) >= cupy.cuda.runtime.getDeviceCount():
-        raise RuntimeError(f"device {device}: this machine has {cupy.cuda.runtime.getDeviceCount()} GPU(s)")
-    return cupy
+def _index(device: str) -> int:
+    return int(device.partition(":")[2] or 0)
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,9 @@
 
 The kernels come from the room that `use(...)` and the array's device choose; `use("composed")` runs the formulas
 of `composed.py` instead. Arguments are checked here, once, so that kernels need not.
+
+Ids, targets and masks may be NumPy arrays whatever device the tensor that they meet is on: they are checked where they
+are, without waiting for a GPU, and then sent to it. So a batch stays on the CPU, and crosses where it is used.
 """
 
 from __future__ import annotations
@@ -9,7 +12,7 @@ from __future__ import annotations
 from typing import Any
 
 from . import composed, ops
-from .device import Array, Key, array_module
+from .device import Array, Key, array_module, is_numpy, to_device
 from .kernels import is_composed, room
 from .ops import as_tensor, bare, same_device
 from .tensor import Tensor, record
@@ -40,6 +43,7 @@ def embedding(ids: Any, table: Any) -> Tensor:
     if table.ndim != 2:
         raise ValueError(f"embedding: the table must be (rows, channels), and its shape is {table.shape}")
     check_range("embedding", ids, table.shape[0])
+    ids = _beside(table, ids)
     if is_composed():
         return composed.embedding(ids, table)
     kernels = room(table.data)
@@ -84,8 +88,9 @@ def cross_entropy(
     _check_cross_entropy(logits, targets, label_smoothing, reduction)
     shape, v = targets.shape, logits.shape[-1]
     rows, targets = ops.reshape(logits, (-1, v)), targets.reshape(-1)
-    counts = targets != ignore_index
-    check_range("cross_entropy", targets[counts], v)
+    counted = targets[targets != ignore_index]
+    check_range("cross_entropy", counted, v)
+    targets = _beside(logits, targets)
     if is_composed():
         losses = composed.cross_entropy(rows, targets, ignore_index, label_smoothing)
     else:
@@ -96,10 +101,9 @@ def cross_entropy(
         return ops.reshape(losses, shape)
     if reduction == "sum":
         return losses.sum()
-    n = int(counts.sum())
-    if n == 0:
+    if counted.size == 0:
         raise ValueError(f"cross_entropy: no target counts (all {targets.size} are ignore_index={ignore_index})")
-    return losses.sum() / n
+    return losses.sum() / counted.size
 
 
 def _check_cross_entropy(logits: Tensor, targets: Array, label_smoothing: float, reduction: str) -> None:
@@ -184,6 +188,7 @@ def attention(
     """
     q, k, v, bias, mask = as_tensor(q), as_tensor(k), as_tensor(v), _optional(bias), bare(mask)
     _check_attention(q, k, v, mask, bias)
+    mask = None if mask is None else _beside(q, mask)
     dropout = dropout if key is not None else 0.0
     if not 0 <= dropout <= 1:
         raise ValueError(f"attention: dropout is a probability, and was {dropout}")
@@ -214,7 +219,10 @@ def _check_attention(q: Tensor, k: Tensor, v: Tensor, mask: Array | None, bias: 
 
 
 def check_range(name: str, ids: Array, n: int) -> None:
-    """Raises IndexError, naming the first offender, unless every id is in 0 … n − 1."""
+    """Raises IndexError, naming the first offender, unless every id is in 0 … n − 1.
+
+    A GPU would take any id, wrapped around. For ids that are there already this waits.
+    """
     if ids.size and not (int(ids.min()) >= 0 and int(ids.max()) < n):
         wrong = (ids < 0) | (ids >= n)
         raise IndexError(f"{name}: id {int(ids[wrong].reshape(-1)[0])} is outside 0 … {n - 1}")
@@ -226,6 +234,14 @@ def _integers(name: str, ids: Any) -> Array:
     if ids.dtype.kind not in "iu":
         raise TypeError(f"{name}: ids must be integers, and these are {ids.dtype}")
     return ids
+
+
+def _beside(tensor: Tensor, constant: Array) -> Array:
+    """A constant on the device of the tensor that it meets. Raises TypeError for one on another GPU."""
+    if is_numpy(constant):
+        return to_device(constant, tensor.device)
+    same_device("a constant and a tensor", as_tensor(constant), tensor)
+    return constant
 
 
 def _optional(x: Any) -> Tensor | None:

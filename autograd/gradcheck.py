@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy
 
-from .device import Key
+from .device import Key, device_of, to_device, to_numpy
 from .tensor import Tensor
 
 
@@ -17,7 +17,8 @@ def gradcheck(
     """Raises AssertionError, naming input, entry and both values, where the gradient of function(*inputs) is wrong.
 
     inputs: arrays, numbers or tensors; they are copied in double precision and left as they are. Whole numbers
-    (token ids, masks) are handed over as arrays, and have no gradient to check.
+    (token ids, masks) are handed over as arrays, and have no gradient to check. Where an input is on a GPU, function
+    is run there.
 
     Raises ValueError for inputs that are all whole numbers, TypeError where function returns no Tensor.
 
@@ -33,24 +34,28 @@ def gradcheck(
     Example: examples/01_gradients.py
     Test: tests/test_gradients.py
     """
-    arrays = [_copied(x) for x in inputs]
-    leaves = [Tensor(a, requires_grad=True) if a.dtype == numpy.float64 else a for a in arrays]
+    arrays, device = [_copied(x) for x in inputs], _device(inputs)
+
+    def there(requires_grad: bool) -> list[Any]:
+        moved = [to_device(a, device) for a in arrays]
+        return [Tensor(a, requires_grad) if a.dtype == numpy.float64 else a for a in moved]
+
+    leaves = there(requires_grad=True)
     if not any(isinstance(leaf, Tensor) for leaf in leaves):
         raise ValueError("gradcheck was given no input with decimals (1.0, not 1): nothing to differentiate by")
     result = function(*leaves)
     if not isinstance(result, Tensor):
         raise TypeError(f"gradcheck needs a function that returns a Tensor, not {type(result).__name__}")
-    cotangent = Key(seed).fold("cotangent").normal(result.shape, dtype="float64")
+    cotangent = to_device(Key(seed).fold("cotangent").normal(result.shape, dtype="float64"), device)
     result.backward(cotangent)
 
     def loss() -> float:
-        values = (Tensor(a) if a.dtype == numpy.float64 else a for a in arrays)
-        return float((function(*values).data * cotangent).sum())
+        return float((function(*there(requires_grad=False)).data * cotangent).sum())
 
     for number, (array, leaf) in enumerate(zip(arrays, leaves, strict=True)):
         if not isinstance(leaf, Tensor):
             continue
-        computed = numpy.zeros_like(array) if leaf.grad is None else leaf.grad
+        computed = numpy.zeros_like(array) if leaf.grad is None else to_numpy(leaf.grad)
         if computed.shape != array.shape:
             raise AssertionError(f"input {number}: a gradient of shape {computed.shape} for a value {array.shape}")
         for entry in numpy.ndindex(array.shape):
@@ -63,8 +68,14 @@ def gradcheck(
 
 
 def _copied(x: Any) -> numpy.ndarray:
-    array = x.numpy() if isinstance(x, Tensor) else numpy.asarray(x)
+    array = x.numpy() if isinstance(x, Tensor) else to_numpy(x)
     return array.astype(numpy.float64 if array.dtype.kind == "f" else array.dtype)
+
+
+def _device(inputs: tuple) -> str:
+    """Where the first input is that is not on the CPU."""
+    devices = (device_of(x.data if isinstance(x, Tensor) else x) for x in inputs)
+    return next((device for device in devices if device != "cpu"), "cpu")
 
 
 def _difference(loss: Callable[[], float], array: numpy.ndarray, entry: tuple[int, ...], eps: float) -> float:

@@ -49,3 +49,12 @@ def set_cores(monkeypatch):
     yield choose
     monkeypatch.undo()
     forget()
+
+
+@pytest.fixture
+def device(monkeypatch):
+    """The name of a GPU, "cuda", with tests/standin in CuPy's place: its rules on a machine that has none."""
+    import standin
+
+    monkeypatch.setitem(sys.modules, "cupy", standin)
+    return "cuda"

@@ -44,9 +44,9 @@ def distinct(*shape: int) -> np.ndarray:
     return (_generator.permutation(n) - n / 2 + 0.25).reshape(shape)
 
 
-def like(x: Tensor, constant: np.ndarray) -> np.ndarray:
-    """A constant in the precision of the argument it meets."""
-    return constant.astype(x.dtype)
+def like(x: Tensor, constant: np.ndarray) -> ag.Array:
+    """A constant in the precision, and on the device, of the argument it meets."""
+    return ag.to_device(constant.astype(x.dtype), x.device)
 
 
 KEY = Key(7)

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-from gradients import KEY, Case, normal
+from gradients import KEY, Case, like, normal
 
 from autograd import Tensor, concatenate
 from tinygpt.model.attention import CrossAttention, SelfAttention
@@ -50,7 +50,7 @@ def module_case(
 
     def function(*tensors: Tensor) -> Tensor:
         for name, array in others.items():
-            substitute(module, name, Tensor(array.astype(tensors[-1].dtype)))
+            substitute(module, name, Tensor(like(tensors[-1], array)))
         for name, tensor in zip(parameters, tensors[len(inputs) :], strict=True):
             substitute(module, name, tensor)
         return call(module, *tensors[: len(inputs)])

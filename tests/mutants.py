@@ -24,6 +24,7 @@ def mutants(file: str, *rows: tuple[str, ...]) -> list[Mutant]:
 
 
 KERNELS, ENGINE, ERRORS, ADAM = "test_kernels", "test_engine", "test_engine_errors", "test_adam"
+DEVICE = "test_train_on_device"
 
 ELEMENTARY = [
     *mutants(
@@ -159,7 +160,7 @@ REFERENCE = [
     *mutants("autograd/kernels/reference/embedding.py",
              ("xp.add.at(dtable, ids, dy)", "dtable[ids] += dy", "embedding")),
     *mutants("autograd/kernels/reference/adam.py",
-             ("m_hat = m / (1 - beta1**step)", "m_hat = m", "Adam", KERNELS)),
+             ("m_hat = new_m / (1 - beta1**step)", "m_hat = new_m", "Adam", KERNELS)),
 ]  # fmt: skip
 
 FAST = [
@@ -209,7 +210,19 @@ FAST = [
 
 TRAINING = [
     *mutants("tinygpt/train/flat.py", ("p.grad_buffer[...] = 0", "pass", "", ADAM)),
-    *mutants("tinygpt/train/clip.py", ("max_norm / (norm + SAFE)", "max_norm", "", ADAM)),
+    *mutants(
+        "tinygpt/train/clip.py",
+        ("max_norm / (norm + SAFE)", "max_norm", "", ADAM),
+        ("xp.where(xp.isfinite(norm), factor, xp.nan)", "factor", "finite", DEVICE),
+    ),
+    *mutants("tinygpt/train/adam.py", ("if is_numpy(norm):", "if True:", "ten_steps and bigram", DEVICE)),
+    *mutants("tinygpt/train/loop.py", ("append(loss_sum.data)", "append(loss_sum.item())", "leak", DEVICE)),
+    *mutants(
+        "autograd/functional.py",
+        ('check_range("embedding", ids, table.shape[0])\n    ids = _beside(table, ids)',
+         'ids = _beside(table, ids)\n    check_range("embedding", ids, table.shape[0])', "bigram", DEVICE),
+    ),
+    *mutants("tinygpt/model/positions.py", ("array_module(queries)", "array_module(like.data)", "gpt-t5", DEVICE)),
     *mutants("tinygpt/train/adam.py", ("(slice(n, None), 0.0)", "(slice(n, None), self.weight_decay)", "", ADAM)),
 ]
 

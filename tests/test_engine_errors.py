@@ -219,4 +219,4 @@ class TestDevices:
     @pytest.mark.parametrize("device", ["gpu", "cuda:x", "tpu:0", ""])
     def test_unknown(self, device):
         with pytest.raises(ValueError, match="unknown device"):
-            ag.require_device(device)
+            ag.use_device(device)

@@ -18,7 +18,7 @@ PACKAGES = ("autograd", "tinygpt")
 FLOORS = [
     {"tinygpt.errors", "tinygpt.forms"},
     {"tinygpt.files", "tinygpt.safetensors"},
-    {"autograd.device"},
+    {"autograd.device", "autograd.gpu"},
     {"autograd.kernels"},
     {"autograd.guard", "autograd.modes"},
     {"autograd.tensor", "autograd.ops"},
@@ -40,7 +40,7 @@ WITHOUT_NUMPY = [
     "tinygpt/model",
     *(f"tinygpt/train/{name}.py" for name in ("losses", "loop", "adam", "clip", "flat", "schedules", "evaluate")),
 ]
-WITH_CUPY = ["autograd/device.py", "autograd/kernels/on_cupy", "tinygpt/parallel/comm.py"]
+WITH_CUPY = ["autograd/gpu.py", "autograd/kernels/on_cupy", "tinygpt/parallel/comm.py"]
 LONGEST = 350  # lines: DESIGN's measure of what can be read at a sitting
 
 

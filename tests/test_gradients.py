@@ -24,8 +24,8 @@ pytestmark = pytest.mark.core
 
 NOT_DIFFERENTIABLE = {
     "Array", "Key", "Tensor", "adam_step", "advice", "array_module", "blas_info", "check_range", "configure",
-    "device_of", "draw", "full", "gradcheck", "is_numpy", "no_grad", "record", "require_device", "shapes_only",
-    "squared_norm", "to_device", "to_numpy", "trace", "use",
+    "device_of", "draw", "full", "gpu_info", "gradcheck", "is_numpy", "no_grad", "record", "shapes_only",
+    "squared_norm", "to_device", "to_numpy", "trace", "use", "use_device",
 }  # fmt: skip
 
 CASES = OPERATION_CASES | FORMULA_CASES

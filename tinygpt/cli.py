@@ -25,7 +25,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"tinygpt: {error}", file=sys.stderr)
         return 2
     except MemoryError as error:
-        print(f"tinygpt: not enough memory for a model or a batch of this size: {error}", file=sys.stderr)
+        print(f"tinygpt: not enough memory: lower the batch, the context or the model ({error})", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         print("tinygpt: interrupted", file=sys.stderr)
@@ -71,6 +71,9 @@ def parser() -> argparse.ArgumentParser:
     _add_models(commands)
     _add_tokenizer(commands)
     _add_fetch(commands)
+    for name in ("generate", "fill", "translate", "summarize", "score", "eval"):
+        commands.choices[name].add_argument("--device", default="cpu", help="cpu, cuda, or cuda:1 (default: cpu)")
+    commands.add_parser("doctor", help="what is installed, and what would mend it").set_defaults(run_command=_doctor)
     return whole
 
 
@@ -153,7 +156,7 @@ def _score(given: argparse.Namespace) -> None:
     from .commands.score import score_command
     from .commands.tokenizer import read_text
 
-    score_command(given.run, read_text(given.text, given.data, given.encoding), given.stride, given.json)
+    score_command(given.run, read_text(given.text, given.data, given.encoding), given.stride, given.json, given.device)
 
 
 def _add_fill(commands: Any) -> None:
@@ -168,7 +171,7 @@ def _add_fill(commands: Any) -> None:
 def _fill(given: argparse.Namespace) -> None:
     from .commands.fill import fill_command
 
-    fill_command(given.run, given.text, given.top_k, given.json)
+    fill_command(given.run, given.text, given.top_k, given.json, given.device)
 
 
 def _add_translate(commands: Any) -> None:
@@ -188,7 +191,9 @@ def _add_translate(commands: Any) -> None:
 def _translate(given: argparse.Namespace) -> None:
     from .commands.translate import translate_command
 
-    translate_command(given.run, given.text, given.beam, given.length_penalty, given.max_new_tokens, given.whole)
+    translate_command(
+        given.run, given.text, given.beam, given.length_penalty, given.max_new_tokens, given.whole, given.device
+    )
 
 
 def _add_eval(commands: Any) -> None:
@@ -204,7 +209,7 @@ def _add_eval(commands: Any) -> None:
 def _eval(given: argparse.Namespace) -> None:
     from .commands.evaluate import eval_command
 
-    eval_command(given.run, given.data, given.encoding, given.stride, given.json)
+    eval_command(given.run, given.data, given.encoding, given.stride, given.json, given.device)
 
 
 def _add_tokenizer(commands: Any) -> None:
@@ -337,3 +342,9 @@ def _fetch(given: argparse.Namespace) -> None:
     from .commands.fetch import fetch_command
 
     fetch_command(given.name, given.out)
+
+
+def _doctor(given: argparse.Namespace) -> None:
+    from .commands.doctor import doctor_command
+
+    doctor_command()

@@ -47,6 +47,7 @@ class GenerateOptions:
     logprobs: bool
     seed: int
     num_samples: int
+    device: str
 
     def __post_init__(self) -> None:
         if self.max_new_tokens < 1 or self.num_samples < 1:
@@ -68,7 +69,7 @@ class GenerateOptions:
 def generate_command(run: str, options: GenerateOptions) -> None:
     """Prints num_samples continuations of the prompt. Raises BadInput for a run that is none and senseless numbers."""
     choose = _rules_that_choose(options)
-    model, tokenizer = open_model(run, "gpt")
+    model, tokenizer = open_model(run, "gpt", options.device)
     if options.top_k is not None and options.top_k > model.config.vocab_size:
         raise BadInput(f"--top-k {options.top_k} is more than the {model.config.vocab_size} tokens of the vocabulary")
     rule = chain(*known_tokens(model, tokenizer), _rules_that_forbid(options, tokenizer), choose)

@@ -6,6 +6,8 @@ from typing import Any
 
 import numpy as np
 
+from autograd import use_device
+
 from ..errors import BadInput
 from ..generate import Rule
 from ..interop import load
@@ -19,18 +21,29 @@ USES = {
 }
 
 
-def open_model(directory: str, kind: str) -> tuple[Any, BaseTokenizer]:
-    """The model and tokenizer in a run's directory or Hugging Face's.
+def choose_device(device: str) -> None:
+    """Computes there from now on. Raises BadInput where this machine cannot, with the remedy."""
+    try:
+        use_device(device)
+    except ValueError as error:
+        raise BadInput(f"--device {device}: {error}") from None
+    except RuntimeError as error:
+        raise BadInput(f"--device {device}: {error} (tinygpt doctor looks closer)") from None
+
+
+def open_model(directory: str, kind: str, device: str = "cpu") -> tuple[Any, BaseTokenizer]:
+    """The model, on `device`, and the tokenizer in a run's directory or Hugging Face's.
 
     Raises BadInput where either is missing, and where the model is of another kind, with what that one is for.
     """
+    choose_device(device)
     opened = load(directory, dropout=0.0)
     if opened.tokenizer is None:
         raise BadInput(f"{directory} has no tokenizer: put tokenizer.json there, or vocab.json and merges.txt")
     found = kind_of(opened.model.config)
     if found != kind:
         raise BadInput(f"{directory} holds a model of another kind ({found}): {USES[found]}")
-    return opened.model, opened.tokenizer
+    return opened.model.to(device), opened.tokenizer
 
 
 def known_tokens(model: Any, tokenizer: BaseTokenizer) -> list[Rule]:

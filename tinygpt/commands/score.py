@@ -13,9 +13,9 @@ from .opening import open_model
 from .tokenizer_inspect import visibly
 
 
-def score_command(run: str, text: str, stride: int | None, as_json: bool) -> None:
+def score_command(run: str, text: str, stride: int | None, as_json: bool, device: str = "cpu") -> None:
     """Prints each token with its log-probability, and the totals. Raises BadInput for a run that is none."""
-    model, tokenizer = open_model(run, "gpt")
+    model, tokenizer = open_model(run, "gpt", device)
     size = model.config.block_size
     if stride is not None and not 1 <= stride <= size:
         raise BadInput(f"--stride must be from 1 to the context of {size}, not {stride}")

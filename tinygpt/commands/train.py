@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from tqdm import tqdm
 
-from autograd import Key, advice, blas_info, require_device
+from autograd import Key, advice, blas_info
 
 from ..errors import BadInput, MissingExtra
 from ..files import replacing
@@ -22,6 +22,7 @@ from ..train.evaluate import Evaluation
 from ..train.run import Run
 from ..view import loss_curve, loss_curve_png
 from .interrupt import Interrupt
+from .opening import choose_device
 from .options import TrainOptions
 from .tasks import TASKS, Task
 
@@ -48,7 +49,7 @@ class _Job:
     def new(cls, options: TrainOptions, overwrite: bool) -> _Job:
         if not overwrite and Run(options.out).path.exists():
             Run.create(options.out, overwrite)  # says at once what is in the way
-        _require_device(options.device)
+        choose_device(options.device)
         kind, begun = TASKS[options.task], _beginning(options)
         task = kind(kind.read(options), options, begun and begun.tokenizer)
         model = task.model(Key(options.seed).fold("init"))
@@ -72,7 +73,7 @@ class _Job:
                 f"{run.checkpoint} does not record how it was trained: it can generate, but not be resumed"
             ) from None
         options = options.resumed_with(given)
-        _require_device(options.device)
+        choose_device(options.device)
         kind = TASKS[options.task]
         data = kind.read(options)
         if data.fingerprint != fingerprint:
@@ -211,13 +212,6 @@ class _Job:
             file.write(loss_curve(training, validation, lines, title).encode())
         with suppress(MissingExtra):  # the SVG shows the same
             loss_curve_png(self.run.curve_png, training, validation, lines, title)
-
-
-def _require_device(device: str) -> None:
-    try:
-        require_device(device)
-    except (ValueError, RuntimeError) as error:
-        raise BadInput(f"--device {device}: {error}") from None
 
 
 def _beginning(options: TrainOptions) -> Checkpoint | None:

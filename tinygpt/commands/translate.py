@@ -11,13 +11,19 @@ from .opening import open_model
 
 
 def translate_command(
-    run: str, text: str | None, beam: int, length_penalty: float, max_new_tokens: int | None, whole: bool
+    run: str,
+    text: str | None,
+    beam: int,
+    length_penalty: float,
+    max_new_tokens: int | None,
+    whole: bool,
+    device: str = "cpu",
 ) -> None:
     """Prints what the model makes of each line of a text, or of all of it where `whole`.
 
     The text is standard input where none is given. Raises BadInput for a text without a word in it.
     """
-    model, tokenizer = open_model(run, "seq2seq")
+    model, tokenizer = open_model(run, "seq2seq", device)
     size, end = model.config.block_size, tokenizer.end_of_text
     if end is None:
         raise BadInput(f"{run} has a vocabulary without <|endoftext|>, which begins and ends what is written")

@@ -58,7 +58,7 @@ class LearnedPositions(Positions):
         self.weight = Parameter(key.normal((block_size, n_embd), STD))
 
     def add(self, x: Tensor, at: Any = None) -> Tensor:
-        n = x.shape[1] if at is None else int(at.max(initial=-1)) + 1
+        n = x.shape[1] if at is None else int(at.max()) + 1 if at.size else 0
         if n > self.weight.shape[0]:
             raise BadInput(
                 f"a sequence of {n} tokens is longer than the model's context of {self.weight.shape[0]}: "
@@ -83,7 +83,7 @@ class SinusoidalPositions(Positions):
     def add(self, x: Tensor, at: Any = None) -> Tensor:
         _, T, C = x.shape
         xp = array_module(x.data)
-        angles = _angles(xp, xp.arange(T) if at is None else at, (C + 1) // 2, C)
+        angles = _angles(xp, xp.arange(T) if at is None else xp.asarray(at), (C + 1) // 2, C)
         waves = xp.stack([xp.sin(angles), xp.cos(angles)], axis=-1).reshape(*angles.shape[:-1], -1)[..., :C]
         return x * math.sqrt(C) + waves.astype(x.dtype)
 
@@ -101,7 +101,7 @@ class RotaryPositions(Positions):
     def turn(self, x: Tensor, at: Any = None) -> Tensor:
         _, _, T, D = x.shape
         xp = array_module(x.data)
-        angles = _angles(xp, xp.arange(T) if at is None else at, D // 2, D)
+        angles = _angles(xp, xp.arange(T) if at is None else xp.asarray(at), D // 2, D)
         if angles.ndim == 3:
             angles = angles[:, None]  # the same for all heads
         cos, sin = xp.cos(angles).astype(x.dtype), xp.sin(angles).astype(x.dtype)
@@ -153,7 +153,7 @@ class T5Bias(Positions):
         self.both_sides, self.max_distance = both_sides, max_distance
 
     def bias(self, queries: int, keys: int, like: Tensor) -> Tensor:
-        xp = array_module(like.data)
+        xp = array_module(queries)  # NumPy: which rows they are is known, and checked, without asking a GPU
         rows = self.buckets(_distances(xp, queries, keys), xp)
         return ag.transpose(embedding(rows, self.weight), (2, 0, 1)).reshape(1, -1, queries, keys)
 

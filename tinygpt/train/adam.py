@@ -5,12 +5,14 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from autograd import Array, adam_step, array_module, squared_norm
+from autograd import Array, adam_step, array_module, is_numpy, squared_norm
 
 from ..errors import BadInput
 from ..model.module import Parameter
 from .clip import clip_factor
 from .flat import FlatGroup
+
+REMEDY = "lower the learning rate, lengthen the warm-up, or clip the gradients"
 
 
 class AdamW:
@@ -44,17 +46,19 @@ class AdamW:
         self.v: Array = xp.zeros_like(self.group.values)
         self.steps = 0
 
-    def step(self, lr: float, count: int = 1) -> float:
+    def step(self, lr: float, count: int = 1) -> Array:
         """Divides the gradients by `count`, clips, updates, forgets them; returns their norm before clipping.
 
-        count: how many targets a summed loss covered. Raises FloatingPointError, and changes nothing, where a
-        gradient is not finite, naming the first such parameter's shape.
+        count: how many targets a summed loss covered. Nothing changes where a gradient is not finite. On the CPU that
+        raises FloatingPointError, naming the first such parameter's shape. A GPU is not waited for: the norm is an
+        array of one number there, which says so to whoever reads it.
         """
         group = self.group
         group.complete_gradients()
-        norm = math.sqrt(squared_norm(group.gradients)) / count
-        if not math.isfinite(norm):
-            self._name_the_culprit()
+        squared = squared_norm(group.gradients)
+        norm = array_module(squared).sqrt(squared) / count
+        if is_numpy(norm):
+            norm = self._checked(float(norm))
         scale = clip_factor(norm, self.grad_clip) / count
         self.steps += 1
         n = group.n_decayed
@@ -75,10 +79,9 @@ class AdamW:
         """The moments under each parameter's place in the buffer, for checkpoints."""
         return {"m": self.m, "v": self.v}
 
-    def _name_the_culprit(self) -> None:
+    def _checked(self, norm: float) -> float:
+        if math.isfinite(norm):
+            return norm
         bad = [p for p in self.group.parameters if not math.isfinite(squared_norm(p.grad_buffer))]
         where = f"a parameter of shape {bad[0].shape}" if bad else "their norm, which overflows"
-        raise FloatingPointError(
-            f"the gradients are not finite, first in {where}: lower the learning rate, lengthen the warm-up, or clip "
-            "the gradients"
-        )
+        raise FloatingPointError(f"the gradients are not finite, first in {where}: {REMEDY}")

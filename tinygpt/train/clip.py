@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+from autograd import Array, array_module, is_numpy
+
 SAFE = 1e-6  # added to the norm, as PyTorch's clip_grad_norm_ does, so that runs can be compared with it digit by digit
 
 
-def clip_factor(norm: float, max_norm: float) -> float:
+def clip_factor(norm: Array, max_norm: float) -> Array:
     """What all gradients are multiplied by so that their norm, taken over all parameters together, is at most max_norm.
 
-    One factor for all keeps the direction of the step; max_norm = 0 clips nothing.
+    One factor for all keeps the direction of the step; max_norm = 0 clips nothing. On a GPU norm and factor are arrays
+    of one number, for which nobody waits; of a norm that is not finite the factor is NaN, so that `adam_step` can tell.
 
     Formula: g ← g · min(1, max_norm / (‖g‖ + 1e-6))
     Paper: Pascanu, Mikolov & Bengio 2013, "On the difficulty of training recurrent neural networks", algorithm 1
     Example: examples/05_training.py
     Test: tests/test_adam.py
     """
-    return min(1.0, max_norm / (norm + SAFE)) if max_norm > 0 else 1.0
+    xp = array_module(norm)
+    factor = xp.minimum(1.0, max_norm / (norm + SAFE)) if max_norm > 0 else xp.ones_like(norm)
+    factor = xp.where(xp.isfinite(norm), factor, xp.nan)
+    return float(factor) if is_numpy(norm) else factor

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from autograd import Array, no_grad
+from autograd import Array, no_grad, to_numpy
 
 from ..text.batches import IGNORE, bits_per_byte
 from ..text.masked_baselines import Guess
@@ -47,14 +47,15 @@ class Evaluation:
 
 def evaluate(model: Any, loss: Loss, batches: Iterable[Any], n_bytes: int = 0) -> Evaluation:
     """Adds up the loss over batches, without gradients and without dropout. Raises ValueError for no targets."""
-    nats, tokens = 0.0, 0
+    totals, tokens = [], 0
     with no_grad():
         for batch in batches:
             total, count = loss(model, batch, None)
-            nats, tokens = nats + total.item(), tokens + count
+            totals.append(total)
+            tokens += count
     if tokens == 0:
         raise ValueError("there is nothing to evaluate: no target counts towards the loss")
-    return Evaluation(nats, tokens, n_bytes)
+    return Evaluation(sum(total.item() for total in totals), tokens, n_bytes)  # a GPU is waited for only now
 
 
 def guesses_of(model: Any) -> Guess:
@@ -62,7 +63,8 @@ def guesses_of(model: Any) -> Guess:
 
     def guess(batch: MaskedBatch) -> Array:
         with no_grad():
-            return model.mlm_logits(model(batch.inputs, batch.segments, batch.mask)).data.argmax(axis=-1)
+            logits = model.mlm_logits(model(batch.inputs, batch.segments, batch.mask))
+        return to_numpy(logits.data.argmax(axis=-1))
 
     return guess
 

@@ -2,27 +2,50 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import math
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
-from autograd import Key, configure
+from autograd import Array, Key, configure
 
 from ..text.batches import Batch
-from .adam import AdamW
+from .adam import REMEDY, AdamW
 from .losses import Loss
 from .schedules import Schedule, constant
 
 
 @dataclass(frozen=True)
 class Step:
-    """What one step did: loss is the mean over its targets, in nats, before the update."""
+    """What one step did; a GPU may still be doing it, and whoever reads `loss` or `grad_norm` waits for it.
+
+    Both raise FloatingPointError where the gradients are not finite, and the step has changed nothing.
+    """
 
     index: int
-    loss: float
-    grad_norm: float
     learning_rate: float
     tokens: int
+    losses: Sequence[Array]
+    """The summed loss of each micro-batch, in nats."""
+    norm: Array
+
+    @property
+    def loss(self) -> float:
+        """The mean over the step's targets, in nats, before the update."""
+        return self._read[0]
+
+    @property
+    def grad_norm(self) -> float:
+        """Of the mean loss's gradient, before it is clipped."""
+        return self._read[1]
+
+    @cached_property
+    def _read(self) -> tuple[float, float]:
+        loss, norm = _mean(self.losses, self.tokens), float(self.norm)
+        if not math.isfinite(norm):
+            raise FloatingPointError(f"step {self.index}, loss {loss}: the gradients are not finite: {REMEDY}")
+        return loss, norm
 
 
 def train(
@@ -42,23 +65,29 @@ def train(
     together, so that ragged micro-batches weigh by their tokens. Everything random follows from (seed, i, j), so that
     a run resumed at `start` takes the very steps it would have taken.
 
-    Raises FloatingPointError where loss or gradients are not finite, with the step's number.
+    Nothing here waits for a GPU. Raises FloatingPointError where loss or gradients are not finite, with the step's
+    number; on a GPU the step that is yielded does, once it is read.
     """
     configure()
     rate = learning_rate if callable(learning_rate) else constant(learning_rate)
     for i in range(start, max_iters):
-        total, count = 0.0, 0
+        losses, count = [], 0
         optimizer.zero_grad()
         for j in range(accumulate):
             key = Key(seed).fold("train", i, j)
             loss_sum, targets = loss(model, batches(i * accumulate + j), key)
             loss_sum.backward()
-            total, count = total + loss_sum.item(), count + targets
+            losses.append(loss_sum.data)
+            count += targets
         if count == 0:
             raise ValueError(f"step {i}: no target counts towards the loss")
         lr = rate(i)
         try:
             norm = optimizer.step(lr, count)
         except FloatingPointError as error:
-            raise FloatingPointError(f"step {i}, loss {total / count}: {error}") from None
-        yield Step(i, total / count, norm, lr, count)
+            raise FloatingPointError(f"step {i}, loss {_mean(losses, count)}: {error}") from None
+        yield Step(i, lr, count, losses, norm)
+
+
+def _mean(losses: Sequence[Array], count: int) -> float:
+    return sum(loss.item() for loss in losses) / count

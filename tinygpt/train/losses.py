@@ -1,6 +1,7 @@
 """One loss function a task: loss(model, batch, key) → (total, count), a sum in nats and how many targets it covers.
 
-Sum and count stay apart so that whoever combines several batches divides once, by all targets together.
+Sum and count stay apart so that whoever combines several batches divides once, by all targets together. A batch is on
+the CPU, whatever device the model is on: what is counted and chosen here makes no GPU wait.
 B batch, T time, V vocabulary.
 """
 
@@ -68,9 +69,9 @@ def _hidden(model: Any, batch: MaskedBatch, key: Key | None) -> Tensor:
 
 
 def _chosen_tokens(model: Any, hidden: Tensor, batch: MaskedBatch) -> tuple[Tensor, int]:
-    chosen = batch.targets != IGNORE
-    total = cross_entropy(model.mlm_logits(hidden[chosen]), batch.targets[chosen], reduction="sum")
-    return total, int(chosen.sum())
+    chosen = (batch.targets != IGNORE).nonzero()
+    targets = batch.targets[chosen]
+    return cross_entropy(model.mlm_logits(hidden[chosen]), targets, reduction="sum"), len(targets)
 
 
 def _chosen_pairs(model: Any, hidden: Tensor, batch: MaskedBatch) -> tuple[Tensor, int]:

@@ -16,9 +16,12 @@ def adam_step(
     beta2: float,
     eps: float,
     weight_decay: float,
-    scale: float = 1.0,
+    scale: float | Array = 1.0,
 ) -> None:
     """Updates parameter, m and v in place. step counts from 1; the gradient is used times `scale` (clipping).
+
+    scale: a number, or on a GPU an array of one; where it is none (NaN), because the gradient is not finite, nothing
+    changes.
 
     m and v are running means of the gradient and of its square. Both start at 0, so that after t steps they are
     too small by 1 − βᵗ: the bias correction divides by it. Each coordinate then moves by about lr, whatever the
@@ -30,14 +33,18 @@ def adam_step(
     Test: tests/test_adam.py
     """
     xp = array_module(parameter)
+    scale = xp.asarray(scale, dtype=parameter.dtype)  # as an array of its own precision it would decide all others'
     g = gradient * scale
-    m[...] = beta1 * m + (1 - beta1) * g
-    v[...] = beta2 * v + (1 - beta2) * g * g
-    m_hat = m / (1 - beta1**step)
-    v_hat = v / (1 - beta2**step)
-    parameter[...] = parameter - lr * (m_hat / (xp.sqrt(v_hat) + eps) + weight_decay * parameter)
+    new_m = beta1 * m + (1 - beta1) * g
+    new_v = beta2 * v + (1 - beta2) * g * g
+    m_hat = new_m / (1 - beta1**step)
+    v_hat = new_v / (1 - beta2**step)
+    new = parameter - lr * (m_hat / (xp.sqrt(v_hat) + eps) + weight_decay * parameter)
+    usable = xp.isfinite(scale)
+    for array, value in ((m, new_m), (v, new_v), (parameter, new)):
+        array[...] = xp.where(usable, value, array)
 
 
-def squared_norm(x: Array) -> float:
-    """Σ x², the square of the Euclidean norm of all elements together."""
-    return float((x * x).sum())
+def squared_norm(x: Array) -> Array:
+    """Σ x², the square of the Euclidean norm of all elements together: one number, which stays on its device."""
+    return (x * x).sum()

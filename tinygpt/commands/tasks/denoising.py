@@ -22,7 +22,7 @@ from ...train.evaluate import Evaluation
 from ..options import TrainOptions
 from ..prepare import prepare
 from .pairs import unigram_baselines
-from .task import TextTask, on_device, shape
+from .task import TextTask, shape
 
 SPAN = 3  # tokens lost in a row, on average; T5 takes 15 of 100 tokens so
 
@@ -91,8 +91,6 @@ class DenoisingTask(TextTask):
         o = self.options
         if o.denoising == "spans":
             marks = self._sentinels
-            batch = span_corruption(tokens, o.batch_size, self._window, marks, self._end, self._end, seed, index)
-        else:
-            mask = self.tokenizer.special_tokens[MASK]
-            batch = infilling(tokens, o.batch_size, self._window, mask, self._end, self._end, seed, index)
-        return on_device(batch, o.device)
+            return span_corruption(tokens, o.batch_size, self._window, marks, self._end, self._end, seed, index)
+        mask = self.tokenizer.special_tokens[MASK]
+        return infilling(tokens, o.batch_size, self._window, mask, self._end, self._end, seed, index)

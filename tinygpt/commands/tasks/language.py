@@ -18,7 +18,7 @@ from ...train.evaluate import Evaluation
 from ..options import TrainOptions
 from ..prepare import baselines, prepare
 from ..writing import write_sample
-from .task import LAST_SAMPLE_TOKENS, SAMPLE_TOKENS, TextTask, on_device, shape
+from .task import LAST_SAMPLE_TOKENS, SAMPLE_TOKENS, TextTask, shape
 
 
 class LanguageTask(TextTask):
@@ -37,13 +37,12 @@ class LanguageTask(TextTask):
     def drawn(self, tokens: np.ndarray, seed: int, index: int) -> Batch:
         o = self.options
         size = min(o.block_size, len(tokens) - 1)
-        return on_device(random_windows(tokens, o.batch_size, size, seed, index), o.device)
+        return random_windows(tokens, o.batch_size, size, seed, index)
 
     def whole_validation(self) -> Iterable[Batch]:
         """Windows that meet: every held-out token once."""
         o = self.options
-        windows = meeting_windows(self.texts.validation, o.batch_size, o.block_size)
-        return (on_device(batch, o.device) for batch in windows)
+        return meeting_windows(self.texts.validation, o.batch_size, o.block_size)
 
     @property
     def validation_bytes(self) -> int:

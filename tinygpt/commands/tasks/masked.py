@@ -21,7 +21,7 @@ from ...train.evaluate import Evaluation
 from ..options import TrainOptions
 from ..prepare import prepare
 from .pairs import unigram_baselines
-from .task import TextTask, on_device, shape
+from .task import TextTask, shape
 
 SHOWN = 40  # tokens of held-out text in which hidden ones are guessed before the reader's eyes
 
@@ -43,8 +43,7 @@ class MaskedTask(TextTask):
 
     def whole_validation(self) -> Iterable[Any]:
         o = self.options
-        batches = meeting_masked_windows(self.texts.validation, self.masking, o.batch_size, o.block_size, o.seed)
-        return (on_device(batch, o.device) for batch in batches)
+        return meeting_masked_windows(self.texts.validation, self.masking, o.batch_size, o.block_size, o.seed)
 
     @cached_property
     def baselines(self) -> dict[str, Evaluation]:
@@ -95,6 +94,5 @@ class MaskedTask(TextTask):
     def drawn(self, tokens: np.ndarray, seed: int, index: int) -> MaskedBatch:
         o = self.options
         size = min(o.block_size, len(tokens) - 1)
-        batch = random_masked_windows(tokens, self.masking, o.batch_size, size, seed, index)
-        return on_device(batch, o.device)
+        return random_masked_windows(tokens, self.masking, o.batch_size, size, seed, index)
 

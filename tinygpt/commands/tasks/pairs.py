@@ -27,7 +27,7 @@ from ...train import seq2seq_loss
 from ...train.evaluate import Evaluation
 from ...train.metrics import WordForWord, bleu, exact_match
 from ..options import TrainOptions
-from .task import Task, on_device, shape
+from .task import Task, shape
 
 MADE_PAIRS = 20_000  # where no data is given: arithmetic in words and in figures
 SHOWN, TESTED, AT_ONCE = 3, 200, 50
@@ -85,16 +85,14 @@ class PairTask(Task):
         return Seq2Seq(Seq2SeqConfig(self.tokenizer.vocab_size, **shape(self.options)), key)
 
     def batches(self) -> Callable[[int], Any]:
-        drawn = self._batches(self.train_pairs, self.options.seed)
-        return lambda index: on_device(drawn(index), self.options.device)
+        return self._batches(self.train_pairs, self.options.seed)
 
     def some_validation(self) -> list[Any]:
         drawn = self._batches(self.validation_pairs, self.options.seed + 1)
-        return [on_device(drawn(index), self.options.device) for index in range(self.options.eval_iters)]
+        return [drawn(index) for index in range(self.options.eval_iters)]
 
     def whole_validation(self) -> Iterable[Any]:
-        batches = self._batches(self.validation_pairs, 0).in_order()
-        return (on_device(batch, self.options.device) for batch in batches)
+        return self._batches(self.validation_pairs, 0).in_order()
 
     @property
     def validation_bytes(self) -> int:

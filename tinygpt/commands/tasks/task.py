@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from autograd import Key, to_device
+from autograd import Key
 
 from ...model import Module
 from ...model.config import TransformerConfig
@@ -54,7 +54,7 @@ class Task(ABC):
 
     @abstractmethod
     def batches(self) -> Callable[[int], Any]:
-        """Batch number → batch, on the options' device."""
+        """Batch number → batch."""
 
     @abstractmethod
     def some_validation(self) -> list[Any]:
@@ -108,7 +108,7 @@ class TextTask(Task):
 
     @abstractmethod
     def drawn(self, tokens: np.ndarray, seed: int, index: int) -> Any:
-        """Batch `index` of the tokens, on the options' device: a pure function of its arguments."""
+        """Batch `index` of the tokens: a pure function of its arguments."""
 
     def batches(self) -> Callable[[int], Any]:
         return lambda index: self.drawn(self.texts.train, self.options.seed, index)
@@ -126,8 +126,3 @@ def shape(options: TrainOptions) -> dict[str, Any]:
     """The hyper-parameters of a model among the options, for any configuration."""
     names = TransformerConfig.__dataclass_fields__
     return {name: value for name, value in asdict(options).items() if name in names and name != "vocab_size"}
-
-
-def on_device(batch: Any, device: str) -> Any:
-    """The batch's arrays there; what it does without stays None."""
-    return type(batch)(*(None if each is None else to_device(each, device) for each in batch))
