@@ -8,6 +8,7 @@ from .fill import Candidate, fill
 from .history import banned, banned_words, min_length, no_repeat_ngram, repetition_penalty
 from .sampling import Rule, chain, min_p, sample, temperature, top_k, top_p
 from .score import Score, score, score_text
+from .speculative import Speculation, speculative_generate
 from .streaming import StopAt, stream_text
 from .translate import beam_search, greedy_search
 
@@ -15,6 +16,7 @@ __all__ = [
     "Candidate",
     "Rule",
     "Score",
+    "Speculation",
     "StopAt",
     "Written",
     "banned",
@@ -32,6 +34,7 @@ __all__ = [
     "sample",
     "score",
     "score_text",
+    "speculative_generate",
     "stream_text",
     "temperature",
     "top_k",
