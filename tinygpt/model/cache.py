@@ -22,9 +22,8 @@ class LayerCache:
     def append(self, k: Tensor, v: Tensor) -> tuple[Tensor, Tensor]:
         """All keys and values (B, G, T_all, D), those of the new tokens (B, G, T, D) at the end.
 
-        What earlier calls returned stays as it was, unless `cut` gave its place away: they are views of the same memory,
-        and end before the new ones.
-        Raises BadInput where there is no room.
+        What earlier calls returned stays as it was, unless `cut` gave its place away: they are views of the same
+        memory, and end before the new ones. Raises BadInput where there is no room.
         """
         end = self.length + k.shape[2]
         if end > self.keys.shape[2]:
