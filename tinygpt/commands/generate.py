@@ -81,7 +81,8 @@ class _Draft:
             sum(getattr(each, count) for each in self.written) for count in ("accepted", "proposed", "readings")
         )
         share = f" ({accepted / proposed:.0%})" if proposed else ""
-        return f"the draft proposed {proposed:,} tokens, {accepted:,} were accepted{share}; {readings:,} readings of the model"
+        guesses = f"the draft proposed {proposed:,} tokens, {accepted:,} were accepted{share}"
+        return f"{guesses}; {readings:,} readings of the model"
 
 
 def _not_ended_early(options: GenerateOptions, tokenizer: BaseTokenizer) -> list[Rule]:
