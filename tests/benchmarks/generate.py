@@ -170,8 +170,9 @@ def show(result: dict[str, Any]) -> None:
     """Tables for people."""
     versions = ", ".join(f"{name} {number}" for name, number in result["versions"].items())
     print(f"{result['cpu']}, {result['threads']} threads, kernel {result['blas_kernel']}; {versions}")
-    print(f"GPT-2 small, float32, prompt {PROMPT}, {NEW} new tokens: {result['tokens_per_second']} tokens/s; "
-          f"transformers {result['peer_tokens_per_second']}, ours/theirs {result['times_the_peer']}")  # fmt: skip
+    print(f"GPT-2 small, float32, prompt {PROMPT}, {NEW} new tokens: {result['tokens_per_second']} tokens/s")
+    if result["peer_tokens_per_second"] is not None:
+        print(f"transformers {result['peer_tokens_per_second']} tokens/s, ours/theirs {result['times_the_peer']}")
     print(f"weights read at {result['vector_gb_per_second']} GB/s take {result['floor_ms']} ms a token: "
           f"{result['share_of_floor']} of that floor, prompt included\n")  # fmt: skip
     print_table([
