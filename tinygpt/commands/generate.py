@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+
+from autograd import Key
 
 from ..errors import BadInput
-from ..generate import Rule, Speculation, Written, generate_with_logprobs, min_length, speculative_generate
-from ..generate.speculative import AHEAD
+from ..generate import Rule, Written, min_length
 from ..text.tokenizer import BaseTokenizer
 from .choosing import ChoosingOptions, rule_for
+from .drafting import Draft
 from .opening import open_model
 from .score import print_tokens
 from .writing import prompt_ids, write_sample
@@ -47,42 +48,23 @@ class GenerateOptions(ChoosingOptions):
 def generate_command(run: str, options: GenerateOptions) -> None:
     """Prints num_samples continuations of the prompt. Raises BadInput for a run that is none and senseless numbers."""
     model, tokenizer = open_model(run, "gpt")
-    draft = None if options.draft is None else _Draft(run, tokenizer, options)
+    draft = None if options.draft is None else Draft(options.draft, run, tokenizer, options.ahead)
     rule = rule_for(model, tokenizer, options, *_not_ended_early(options, tokenizer))
     for number in range(options.num_samples):
         if options.num_samples > 1:
             print(f"{chr(10) if number else ''}sample {number + 1}")
-        written = write_sample(
-            model, tokenizer, options.prompt, options.max_new_tokens, options.seed, rule, number, options.greedy,
-            options.stop, draft or generate_with_logprobs,
-        )  # fmt: skip
+        if draft is None:
+            written = write_sample(
+                model, tokenizer, options.prompt, options.max_new_tokens, options.seed, rule, number, options.greedy,
+                options.stop,
+            )  # fmt: skip
+        else:
+            key = None if options.greedy else Key(options.seed).fold("sample", number)
+            written = draft.write_sample(model, options.prompt, options.max_new_tokens, key, rule, options.stop)
         if options.logprobs:
             _print_logprobs(tokenizer, written)
     if draft is not None:
         print(draft.account(), file=sys.stderr)
-
-
-class _Draft:
-    """Writes as generate_with_logprobs does, with the model of --draft guessing ahead, and keeps count."""
-
-    def __init__(self, run: str, tokenizer: BaseTokenizer, options: GenerateOptions) -> None:
-        self.model, its_tokenizer = open_model(options.draft, "gpt")
-        if its_tokenizer != tokenizer:
-            raise BadInput(f"{options.draft} has another tokenizer than {run}: a draft needs the same tokens")
-        self.ahead = AHEAD if options.ahead is None else options.ahead
-        self.written: list[Speculation] = []
-
-    def __call__(self, model: Any, *arguments: Any) -> Iterator[Written]:
-        self.written.append(speculative_generate(model, self.model, *arguments, ahead=self.ahead))
-        return self.written[-1]
-
-    def account(self) -> str:
-        accepted, proposed, readings = (
-            sum(getattr(each, count) for each in self.written) for count in ("accepted", "proposed", "readings")
-        )
-        share = f" ({accepted / proposed:.0%})" if proposed else ""
-        guesses = f"the draft proposed {proposed:,} tokens, {accepted:,} were accepted{share}"
-        return f"{guesses}; {readings:,} readings of the model"
 
 
 def _not_ended_early(options: GenerateOptions, tokenizer: BaseTokenizer) -> list[Rule]:

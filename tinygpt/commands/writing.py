@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from autograd import Key
@@ -24,17 +24,16 @@ def write_sample(
     number: int = 0,
     greedy: bool = False,
     stop: Sequence[str] = (),
-    write: Callable[..., Iterable[Written]] = generate_with_logprobs,
 ) -> list[Written]:
     """Prints the prompt and what the model makes of it, as it comes, and a newline; returns the new tokens.
 
-    An empty prompt begins a document. The text ends before the first of the strings `stop`. write: what is called as
-    generate_with_logprobs is. Raises BadInput, before anything is printed, for a prompt that cannot be read.
+    An empty prompt begins a document. The text ends before the first of the strings `stop`. Raises BadInput, before
+    anything is printed, for a prompt that cannot be read.
     """
     rule = rule or chain(temperature(COOL), top_k(min(FEW, model.config.vocab_size)))
-    ends = end_tokens(tokenizer)
+    ends = () if tokenizer.end_of_text is None else (tokenizer.end_of_text,)
     key = None if greedy else Key(seed).fold("sample", number)
-    written = write(model, prompt_ids(tokenizer, prompt), max_new_tokens, rule, key, ends)
+    written = generate_with_logprobs(model, prompt_ids(tokenizer, prompt), max_new_tokens, rule, key, ends)
     kept: list[Written] = []
     pieces = stream_text(_noted(written, kept), tokenizer, stop)
     print(prompt, end="", flush=True)
@@ -49,11 +48,6 @@ def _noted(written: Iterable[Written], kept: list[Written]) -> Iterator[int]:
     for each in written:
         kept.append(each)
         yield each.token
-
-
-def end_tokens(tokenizer: BaseTokenizer) -> tuple[int, ...]:
-    """The token, if the vocabulary has it, that ends a text."""
-    return () if tokenizer.end_of_text is None else (tokenizer.end_of_text,)
 
 
 def prompt_ids(tokenizer: BaseTokenizer, prompt: str) -> list[int]:
