@@ -104,3 +104,21 @@ def test_a_text_beyond_learned_positions_is_refused():
         model.hidden(IDS, cache=cache)
         with pytest.raises(BadInput, match="9 tokens is longer than the model's context of 8"):
             model.hidden(IDS[:, :1], cache=cache)
+
+
+@pytest.mark.parametrize("positions", FORMS["positions"])
+@pytest.mark.parametrize("kept", [0, 1, 5])
+def test_a_cache_that_is_cut_goes_on_as_if_the_rest_had_never_been_read(positions, kept):
+    model = small(positions=positions)
+    cache = Cache.empty(model.config, 2, 8, model.wte.weight.data)
+    with no_grad():
+        before = model.hidden(IDS[::-1, :1] if kept == 0 else IDS[:, :kept], cache=cache).data
+        unchanged = before.copy()
+        model.hidden((IDS[:, kept : kept + 2] + 1) % 11, cache=cache)
+        cache.cut(kept)
+        assert cache.length == kept
+        rest = model.hidden(IDS[:, kept:], cache=cache).data
+        np.testing.assert_allclose(rest, model.hidden(IDS).data[:, kept:], atol=1e-12)
+    np.testing.assert_array_equal(before, unchanged)
+    cache.cut(99)
+    assert cache.length == 8

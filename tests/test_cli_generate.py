@@ -177,3 +177,28 @@ def test_no_run_to_write_with(command, tmp_path):
     assert_refused(command("generate", tmp_path / "none"), "no run directory")
     (tmp_path / "file").write_text("text")
     assert_refused(command("generate", tmp_path / "file"), "file")
+
+
+def test_a_draft_changes_nothing_but_the_time(command, trained, tmp_path, data):
+    """A likely text stays the likely text, whoever guesses it; how well it was guessed stands on standard error."""
+    line = ["generate", trained, "--prompt", "the ", "--max-new-tokens", "12", "--logprobs"]
+    assert command("train", "--data", data, "--out", tmp_path / "draft", *SMALL).status == 0
+    for draft, options in ((trained, []), (tmp_path / "draft", ["--ahead", "2"])):
+        drafted = command(*line, "--greedy", "--draft", draft, *options)
+        assert drafted.out == command(*line, "--greedy").out and drafted.status == 0
+        assert "accepted" in drafted.err and len(drafted.err.splitlines()) == 1
+    assert "10 tokens, 10 were accepted (100%); 2 readings" in command(*line, "--draft", trained, "--ahead", "5").err
+    several = command(*line[:-1], "--draft", trained, "--num-samples", "3")
+    assert several.out.count("sample ") == 3 and len(several.err.splitlines()) == 1
+
+
+def test_drafts_that_make_no_sense(command, trained, tmp_path, data):
+    line = ["generate", trained, "--prompt", "the ", "--max-new-tokens", "9"]
+    other = tmp_path / "other.txt"
+    other.write_text(some_text(300).replace("cat", "fox"), encoding="utf-8")
+    assert command("train", "--data", other, "--out", tmp_path / "other", *SMALL).status == 0
+    assert_refused(command(*line, "--draft", tmp_path / "other"), "another tokenizer")
+    assert_refused(command(*line, "--draft", tmp_path / "none"), "none")
+    assert_refused(command(*line, "--ahead", "3"), "--ahead", "--draft")
+    assert_refused(command(*line, "--draft", trained, "--ahead", "0"), "--ahead")
+    assert_refused(command(*line[:-1], "99", "--draft", trained), f"context of {CONTEXT} tokens")

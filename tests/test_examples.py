@@ -227,3 +227,25 @@ def test_masked_begins(capsys):
 def test_masked_beats_both_neighbours():
     *baselines, encoder = check_masked(run("08_masked.py", timeout=SLOW)).values()
     assert encoder > 1.5 * max(baselines)
+
+
+def check_speculative(text: str) -> None:
+    checked = rows_after("checked by the target", text)
+    assert len(checked) == 6
+    for p, _, both, _, after in (row[-5:] for row in checked):
+        assert both <= p and after == pytest.approx(p, abs=0.03)  # four standard deviations of 5,000 draws
+    accepted, expected = numbers(text.partition("accepted: ")[2].partition("\n")[0])
+    assert accepted == pytest.approx(expected, abs=0.03)
+    assert "target alone: True" in text
+    readings = re.findall(rf"temperature ({NUMBER}), (\d) ahead: +({NUMBER}) +({NUMBER})", text)
+    assert len(readings) == 8
+    assert all(0 < float(share) <= 1 and 1 < float(each) <= int(n) + 1 for _, n, share, each in readings)
+
+
+def test_speculative_with_models_that_know_little(capsys):
+    check_speculative(run_shortly("11_speculative.py", capsys, steps=20))
+
+
+@pytest.mark.slow
+def test_speculative():
+    check_speculative(run("11_speculative.py", timeout=SLOW))

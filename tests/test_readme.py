@@ -39,7 +39,7 @@ def test_commands_are_understood(command):
 
 def test_commands_are_shown():
     assert {command[1] for command in commands()} == {
-        "train", "generate", "score", "eval", "tokenizer", "fetch", "fill", "translate", "models"
+        "train", "generate", "chat", "score", "eval", "tokenizer", "fetch", "fill", "translate", "models"
     }  # fmt: skip
 
 

@@ -1,1 +1,1 @@
-"""What each command of `tinygpt` does; the command line itself is read in cli.py."""
+"""What each command of `tinygpt` does; parsers/ reads their command lines."""

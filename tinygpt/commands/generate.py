@@ -2,101 +2,68 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from autograd import Key
 
 from ..errors import BadInput
-from ..generate import (
-    Rule,
-    Written,
-    banned_words,
-    chain,
-    min_length,
-    min_p,
-    no_repeat_ngram,
-    repetition_penalty,
-    temperature,
-    top_k,
-    top_p,
-)  # fmt: skip
+from ..generate import Rule, Written, min_length
 from ..text.tokenizer import BaseTokenizer
-from .opening import known_tokens, open_model
-from .options import LARGEST_SEED
+from .choosing import ChoosingOptions, rule_for
+from .drafting import Draft
+from .opening import open_model
 from .score import print_tokens
 from .writing import prompt_ids, write_samples
 
 
 @dataclass(frozen=True)
-class GenerateOptions:
+class GenerateOptions(ChoosingOptions):
     """What is asked of the text; the names are those of the command line."""
 
     prompt: str
-    max_new_tokens: int
-    temperature: float
-    top_k: int | None
-    top_p: float
-    min_p: float | None
-    repetition_penalty: float
-    no_repeat_ngram: int | None
-    ban: Sequence[str]
     min_new_tokens: int
-    stop: Sequence[str]
-    greedy: bool
     logprobs: bool
-    seed: int
     num_samples: int
+    draft: str | None
+    ahead: int | None
     device: str
 
     def __post_init__(self) -> None:
-        if self.max_new_tokens < 1 or self.num_samples < 1:
-            raise BadInput("--max-new-tokens and --num-samples must be at least 1")
+        super().__post_init__()
+        if self.num_samples < 1:
+            raise BadInput("--num-samples must be at least 1")
         if not 0 <= self.min_new_tokens <= self.max_new_tokens:
             raise BadInput(
                 f"--min-new-tokens must be from 0 to --max-new-tokens {self.max_new_tokens}, not {self.min_new_tokens}"
             )
-        if not 0 <= self.seed <= LARGEST_SEED:
-            raise BadInput(f"--seed must be from 0 to {LARGEST_SEED}, not {self.seed}")
         if self.greedy and self.num_samples > 1:
             raise BadInput("--greedy writes the same text every time: leave it out, or --num-samples")
-        if "" in self.stop:
-            raise BadInput("--stop needs strings of at least one character")
-        if "" in self.ban:
-            raise BadInput("--ban needs words of at least one character")
+        if self.ahead is not None and self.draft is None:
+            raise BadInput("--ahead says how far a draft guesses: name one with --draft, or leave it out")
+        if self.ahead is not None and self.ahead < 1:
+            raise BadInput(f"--ahead must be at least 1, not {self.ahead}")
 
 
 def generate_command(run: str, options: GenerateOptions) -> None:
     """Prints num_samples continuations of the prompt. Raises BadInput for a run that is none and senseless numbers."""
-    choose = _rules_that_choose(options)
     model, tokenizer = open_model(run, "gpt", options.device)
-    if options.top_k is not None and options.top_k > model.config.vocab_size:
-        raise BadInput(f"--top-k {options.top_k} is more than the {model.config.vocab_size} tokens of the vocabulary")
-    rule = chain(*known_tokens(model, tokenizer), _rules_that_forbid(options, tokenizer), choose)
+    draft = None if options.draft is None else Draft(options.draft, run, tokenizer, options.ahead, options.device)
+    rule = rule_for(model, tokenizer, options, *_not_ended_early(options, tokenizer))
     keys = None if options.greedy else [Key(options.seed).fold("sample", n) for n in range(options.num_samples)]
-    samples = write_samples(model, tokenizer, options.prompt, options.max_new_tokens, keys, rule, options.stop)
-    for written in samples:
+    write = write_samples if draft is None else draft.write_samples
+    for written in write(model, tokenizer, options.prompt, options.max_new_tokens, keys, rule, options.stop):
         if options.logprobs:
             _print_logprobs(tokenizer, written)
+    if draft is not None:
+        print(draft.account(), file=sys.stderr)
 
 
-def _rules_that_forbid(options: GenerateOptions, tokenizer: BaseTokenizer) -> Rule:
-    """They come first: those that choose, choose among what is allowed."""
-    rules = [repetition_penalty(options.repetition_penalty)] if options.repetition_penalty != 1 else []
-    rules += [no_repeat_ngram(options.no_repeat_ngram)] if options.no_repeat_ngram is not None else []
-    rules += [banned_words(options.ban, tokenizer)] if options.ban else []
-    if tokenizer.end_of_text is not None and options.min_new_tokens:
-        length = len(prompt_ids(tokenizer, options.prompt)) + options.min_new_tokens
-        rules += [min_length(length, tokenizer.end_of_text)]
-    return chain(*rules)
-
-
-def _rules_that_choose(options: GenerateOptions) -> Rule:
-    rules = [temperature(options.temperature)]
-    rules += [top_k(options.top_k)] if options.top_k is not None else []
-    rules += [top_p(options.top_p)] if options.top_p != 1 else []
-    rules += [min_p(options.min_p)] if options.min_p is not None else []
-    return chain(*rules)
+def _not_ended_early(options: GenerateOptions, tokenizer: BaseTokenizer) -> list[Rule]:
+    if tokenizer.end_of_text is None or not options.min_new_tokens:
+        return []
+    return [min_length(len(prompt_ids(tokenizer, options.prompt)) + options.min_new_tokens, tokenizer.end_of_text)]
 
 
 def _print_logprobs(tokenizer: BaseTokenizer, written: Sequence[Written]) -> None:

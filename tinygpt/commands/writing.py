@@ -43,16 +43,17 @@ def write_samples(
     for start in range(0, count, AT_ONCE):
         own = keys and keys[start : start + AT_ONCE]
         batch = generate_batch(model, [ids] * (len(own) if own else 1), max_new_tokens, rule, own, ends)
-        headings = [_heading(number) if count > 1 else "" for number in range(start, count)]
-        texts = [_Text(tokenizer, heading + prompt, stop) for _, heading in zip(batch.texts, headings)]
+        numbers = range(start, start + len(batch.texts))
+        texts = [ShownText(tokenizer, heading(number, count) + prompt, stop) for number in numbers]
         yield from _show_one_after_another(batch, texts)
 
 
-def _heading(number: int) -> str:
-    return f"{chr(10) if number else ''}sample {number + 1}\n"
+def heading(number: int, count: int) -> str:
+    """What stands above one of several samples."""
+    return f"{chr(10) if number else ''}sample {number + 1}\n" if count > 1 else ""
 
 
-def _show_one_after_another(batch: Batch, texts: Sequence[_Text]) -> Iterator[list[Written]]:
+def _show_one_after_another(batch: Batch, texts: Sequence[ShownText]) -> Iterator[list[Written]]:
     texts[0].show()
     for row, written in batch:
         texts[row].add(written)
@@ -64,7 +65,7 @@ def _show_one_after_another(batch: Batch, texts: Sequence[_Text]) -> Iterator[li
         yield text.written
 
 
-class _Text:
+class ShownText:
     """A text on its way, and what of it waits to be shown."""
 
     def __init__(self, tokenizer: BaseTokenizer, beginning: str, stop: Sequence[str]) -> None:

@@ -9,6 +9,7 @@ from .fill import Candidate, fill
 from .history import banned, banned_words, min_length, no_repeat_ngram, repetition_penalty
 from .sampling import Rule, chain, min_p, sample, temperature, top_k, top_p
 from .score import Score, score, score_text
+from .speculative import Speculation, speculative_generate
 from .streaming import StopAt, TextStream, stream_text
 from .translate import beam_search, greedy_search
 
@@ -17,6 +18,7 @@ __all__ = [
     "Candidate",
     "Rule",
     "Score",
+    "Speculation",
     "StopAt",
     "TextStream",
     "Written",
@@ -37,6 +39,7 @@ __all__ = [
     "sample",
     "score",
     "score_text",
+    "speculative_generate",
     "stream_text",
     "temperature",
     "top_k",

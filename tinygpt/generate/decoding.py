@@ -76,7 +76,7 @@ def generate_batch(
     if keys is not None and len(keys) != len(prompts):
         raise BadInput(f"there are {len(prompts)} prompts and {len(keys)} keys: give one key for each prompt")
     for number, prompt in enumerate(prompts):
-        _check_prompt(model, prompt, "the prompt" if len(prompts) == 1 else f"prompt {number}")
+        check_prompt(model, prompt, "the prompt" if len(prompts) == 1 else f"prompt {number}")
     return Batch(model, [list(prompt) for prompt in prompts], max_new_tokens, rule, keys, stop_tokens)
 
 
@@ -126,7 +126,8 @@ class Batch:
         return Written(token, float(log_softmax(logits).data[token]))
 
 
-def _check_prompt(model: Any, prompt: Sequence[int], name: str) -> None:
+def check_prompt(model: Any, prompt: Sequence[int], name: str) -> None:
+    """Raises BadInput as `generate` does."""
     config = model.config
     if not len(prompt):
         raise BadInput(f"{name} needs at least one token: begin with the end-of-text token, or with a newline")

@@ -14,7 +14,7 @@ from ..errors import BadInput
 
 
 class LayerCache:
-    """One layer's keys and values: room for `capacity` tokens, allocated once and only ever appended to."""
+    """One layer's keys and values: room for `capacity` tokens, allocated once, appended to and cut at the end."""
 
     def __init__(self, keys: Any, values: Any, length: int = 0) -> None:
         self.keys, self.values, self.length = keys, values, length
@@ -22,8 +22,8 @@ class LayerCache:
     def append(self, k: Tensor, v: Tensor) -> tuple[Tensor, Tensor]:
         """All keys and values (B, G, T_all, D), those of the new tokens (B, G, T, D) at the end.
 
-        What earlier calls returned stays as it was: they are views of the same memory, and end before the new ones.
-        Raises BadInput where there is no room.
+        What earlier calls returned stays as it was, unless `cut` gave its place away: they are views of the same
+        memory, and end before the new ones. Raises BadInput where there is no room.
         """
         end = self.length + k.shape[2]
         if end > self.keys.shape[2]:
@@ -39,9 +39,13 @@ class LayerCache:
             kept[:, :, : self.length - n] = kept[:, :, n : self.length].copy()
         self.length -= n
 
+    def cut(self, length: int) -> None:
+        """Forgets all but the first `length` tokens; with no more than that there, nothing. See Cache.cut."""
+        self.length = min(self.length, length)
+
 
 class Cache:
-    """The layers' caches of one batch of texts. Append-only; for use without gradients."""
+    """The layers' caches of one batch of texts, appended to and cut at the end; for use without gradients."""
 
     def __init__(self, layers: Sequence[LayerCache]) -> None:
         self.layers = list(layers)
@@ -62,6 +66,15 @@ class Cache:
     def n_bytes(self) -> int:
         """What it takes: 2 · layers · batch · key heads · capacity · channels of a head numbers."""
         return sum(layer.keys.nbytes + layer.values.nbytes for layer in self.layers)
+
+    def cut(self, length: int) -> None:
+        """Forgets all but the first `length` tokens, so that others can be read in their place.
+
+        The memory is written again by what comes next: keys and values that were returned for forgotten tokens then
+        change. Whatever attention made of them does not, as no backward, which would look at them again, may follow.
+        """
+        for layer in self.layers:
+            layer.cut(length)
 
     def rows(self, chosen: Any) -> Cache:
         """A copy with these rows, in this order and as often as they are named: what beams branch from."""

@@ -1,0 +1,124 @@
+"""Our side of the generation benchmark: a process that generate.py starts and asks.
+
+    python generate_ours.py [DIRECTORY]
+
+DIRECTORY holds the weights that a peer has saved; without one they are our own, as random.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable, Iterator
+
+import numpy
+from harness import milliseconds, peak_memory_mb, serve
+
+import tinygpt
+from autograd import Key, no_grad
+from autograd.kernels import cpu
+from tinygpt.generate import generate
+from tinygpt.model import GPT, GPTConfig
+from tinygpt.model.cache import Cache
+
+GPT2_SMALL = GPTConfig(50257, block_size=1024, n_layer=12, n_head=12, n_embd=768)
+SQUARE = 8192  # of the matrix that a vector is multiplied with: 268 MB, far more than a cache holds
+PRODUCT = 2048  # of the customary product of matrices
+WARM = 2  # calls before those that count; of a batch the first of them reads the prompts
+FORWARDS = 3
+
+
+def main() -> None:
+    cpu.configure()
+    model = tinygpt.load(sys.argv[1]).model if sys.argv[1:] else GPT(GPT2_SMALL, Key(0))
+    config = model.config
+    weights = sum(each.data.nbytes for name, each in model.named_parameters().items() if name != "wpe.weight")
+
+    def facts() -> dict[str, object]:
+        return {
+            "threads": cpu.cores(),
+            "blas": cpu.blas_info(),
+            "weight_bytes": weights,
+            "versions": {"numpy": numpy.__version__},
+        }
+
+    def logits(prompt: list[int], file: str) -> None:
+        with no_grad():
+            numpy.save(file, model(numpy.array([prompt])).data[0])
+
+    def text(prompt: list[int], count: int) -> dict[str, object]:
+        """A greedy text, and the seconds it took."""
+        start = time.perf_counter()
+        tokens = list(generate(model, prompt, count))
+        return {"tokens": tokens, "seconds": time.perf_counter() - start}
+
+    def prompt_and_steps(prompt: list[int], steps: int) -> dict[str, object]:
+        """Milliseconds until the first token is there, and of each of the following."""
+        tokens = generate(model, prompt, 1 + steps)
+        (first,) = milliseconds(lambda: next(tokens), 1)
+        return {"prompt": first, "steps": milliseconds(lambda: next(tokens), steps)}
+
+    def training_forward(length: int) -> list[float]:
+        """Milliseconds of a training step's forward over one row: all logits, and what a backward needs is kept."""
+        ids = numpy.arange(length)[None] % config.vocab_size
+        return milliseconds(lambda: model(ids), WARM + FORWARDS)[WARM:]
+
+    def batch(rows: int, length: int, steps: int) -> list[float]:
+        """Milliseconds of each step of so many greedy texts side by side."""
+        prompts = numpy.random.default_rng(0).integers(config.vocab_size, size=(rows, length))
+        stepping = side_by_side(model, prompts, length + WARM + steps)
+        return milliseconds(lambda: next(stepping), WARM + steps)[WARM:]
+
+    serve({
+        "facts": facts,
+        "logits": logits,
+        "text": text,
+        "prompt_and_steps": prompt_and_steps,
+        "training_forward": training_forward,
+        "batch": batch,
+        "vector_rate": vector_rate,
+        "matrix_rate": matrix_rate,
+        "flops": lambda length, logits: forward_flops(model, length, logits),
+        "peak_memory": peak_memory_mb,
+    })  # fmt: skip
+
+
+def side_by_side(model: GPT, prompts: numpy.ndarray, capacity: int) -> Iterator[numpy.ndarray]:
+    """The likeliest next tokens (B,) of prompts (B, T) of one length, step after step."""
+    cache, ids = Cache.empty(model.config, len(prompts), capacity, model.wte.weight.data), prompts
+    while True:
+        with no_grad():
+            logits = model.logits(model.hidden(ids, cache=cache)[:, -1]).data
+        ids = logits.argmax(axis=-1)[:, None]
+        yield ids[:, 0]
+
+
+def fastest(work: Callable[[], object], count: int = 5) -> float:
+    """Seconds of the fastest call."""
+    return min(milliseconds(work, WARM + count)[WARM:]) / 1e3
+
+
+def vector_rate() -> float:
+    """Bytes a second of the fastest matrix-vector product: what a token costs at least is its weights over this."""
+    matrix, vector = numpy.ones((SQUARE, SQUARE), numpy.float32), numpy.ones(SQUARE, numpy.float32)
+    return matrix.nbytes / min(fastest(lambda: matrix @ vector), fastest(lambda: vector @ matrix))
+
+
+def matrix_rate() -> float:
+    """Multiplications and additions a second of the best product of matrices."""
+    a = numpy.ones((PRODUCT, PRODUCT), numpy.float32)
+    return 2 * PRODUCT**3 / fastest(lambda: a @ a)
+
+
+def forward_flops(model: GPT, length: int, logits: int) -> int:
+    """Of a forward over `length` tokens with the logits of so many: the products with weights, and attention's two.
+
+    Both halves of attention's square are counted, as in configurations.flops_per_token.
+    """
+    c = model.config
+    blocks = sum(each.data.size for name, each in model.named_parameters().items() if name.startswith("h."))
+    return 2 * (blocks * length + c.vocab_size * c.n_embd * logits) + 4 * c.n_layer * c.n_embd * length**2
+
+
+if __name__ == "__main__":
+    main()

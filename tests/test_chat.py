@@ -1,0 +1,190 @@
+"""A conversation: what is said stays, the oldest is forgotten when it must be, and Ctrl-C stops an answer only."""
+
+import io
+
+import pytest
+from command_line import CONTEXT, assert_refused
+
+from autograd import Key
+from tinygpt.commands.chat import converse
+from tinygpt.errors import BadInput
+from tinygpt.generate import chat as chat_module
+from tinygpt.generate import generate, temperature
+from tinygpt.generate.chat import Conversation
+from tinygpt.model import GPT, GPTConfig
+from tinygpt.text.templates import TEMPLATES, Message, Template
+from tinygpt.text.tokenizer import Tokenizer
+
+pytest_plugins = ["command_fixtures"]
+pytestmark = [pytest.mark.core, pytest.mark.usefixtures("without_matplotlib")]
+
+TOKENIZER = Tokenizer()
+PLAIN = Template("", "u:", "a:", "\n", ("\nu:",))
+
+
+def conversation(context=80, max_new_tokens=10, template=PLAIN, **options):
+    model = GPT(GPTConfig(TOKENIZER.vocab_size, context, n_layer=1, n_head=1, n_embd=4), Key(0))
+    return Conversation(model, TOKENIZER, template, max_new_tokens, **options)
+
+
+@pytest.fixture
+def prompts(monkeypatch):
+    """The prompts that the model is given, in place of an answer that it makes: answer n is " answer n"."""
+    seen = []
+
+    def answers(model, prompt, max_new_tokens, rule, key, stop_tokens):
+        seen.append(TOKENIZER.decode(prompt))
+        return iter(TOKENIZER.encode(f" answer {len(seen)}\nu: no more")[:max_new_tokens])
+
+    monkeypatch.setattr(chat_module, "generate", answers)
+    return seen
+
+
+def test_templates():
+    parts = (("system", "Be brief."), ("user", "Hi."), ("assistant", "Yes?"), ("user", "No."))
+    said = [Message(role, text) for role, text in parts]
+    written = {name: template.prompt(said) for name, template in TEMPLATES.items()}
+    assert written["transcript"] == "Be brief.\nUser: Hi.\nAssistant: Yes?\nUser: No.\nAssistant:"
+    assert written["instruction"].endswith("### Response:\nYes?\n\n### Instruction:\nNo.\n\n### Response:\n")
+    assert written["lines"] == "Be brief.\nHi.\nYes?\nNo.\n"
+    for name, template in TEMPLATES.items():
+        message = template.message(said[1])
+        assert written[name].count(message) == 1
+        assert any(("\n" + message).startswith(stop) for stop in template.stop), "the user's part ends an answer"
+
+
+def test_what_was_said_is_the_prompt_of_what_comes_next(prompts):
+    talk = conversation(200, max_new_tokens=40, system="Sys.")
+    assert ["".join(talk.answer(text)) for text in ("one", "two")] == ["answer 1", "answer 2"]
+    assert prompts == ["Sys.\nu: one\na:", "Sys.\nu: one\na: answer 1\nu: two\na:"]
+    talk.begin_anew()
+    assert "".join(talk.answer("three")) == "answer 3" and prompts[2] == "Sys.\nu: three\na:"
+    assert talk.forgotten == 0
+
+
+def test_an_answer_is_what_generate_writes():
+    rule = temperature(2.0)
+    for key in (None, Key(3)):
+        talk = conversation(rule=rule, key=key)
+        for n in range(2):
+            said = [each for exchange in talk.exchanges for each in exchange]
+            prompt = TOKENIZER.encode(PLAIN.prompt([*said, Message("user", "x")]))
+            tokens = generate(talk.model, prompt, 10, rule, key and key.fold("answer", n))
+            assert "".join(talk.answer("x")) == TOKENIZER.decode(tokens).lstrip()
+
+
+def test_the_oldest_exchanges_are_forgotten_when_there_is_no_room(prompts):
+    talk = conversation(context=60, max_new_tokens=20, system="S")
+    for text in ("first", "second", "third"):
+        assert "".join(talk.answer(text)).startswith("answer")
+    assert talk.forgotten == 1
+    assert prompts[2] == "S\nu: second\na: answer 2\nu: third\na:", "the system message stays, whole exchanges go"
+    assert all(len(TOKENIZER.encode(prompt)) <= 40 for prompt in prompts)
+
+
+def test_a_message_that_leaves_no_room_is_refused_and_not_remembered(prompts):
+    talk = conversation(context=30, max_new_tokens=200)
+    "".join(talk.answer("hi"))
+    with pytest.raises(BadInput, match="the context is 30"):
+        talk.answer("x" * 30)
+    assert len(talk.exchanges) == 1 and talk.forgotten == 0
+    assert "".join(talk.answer("x" * 21)) == "an", "whatever is left of the context is used"
+    assert talk.forgotten == 1
+
+
+def test_an_answer_that_is_not_heard_to_its_end_is_remembered_as_far_as_it_came(prompts):
+    talk = conversation(200, max_new_tokens=40)
+    pieces = talk.answer("one")
+    assert [next(pieces) for _ in range(4)] == ["", "a", "n", "s"]
+    pieces.close()
+    "".join(talk.answer("two"))
+    assert prompts[1] == "u: one\na: ans\nu: two\na:"
+
+
+def interrupted(pieces, after):
+    for n, piece in enumerate(pieces):
+        if n == after:
+            raise KeyboardInterrupt
+        yield piece
+
+
+@pytest.fixture
+def typed(monkeypatch, capsys):
+    """What a conversation shows when these lines are typed or piped in."""
+
+    def run(talk, *lines, terminal=False):
+        stdin = io.StringIO("".join(f"{line}\n" for line in lines))
+        stdin.isatty = lambda: terminal
+        monkeypatch.setattr("sys.stdin", stdin)
+        converse(talk)
+        return capsys.readouterr()
+
+    return run
+
+
+def test_ctrl_c_stops_the_answer_and_not_the_program(prompts, typed, monkeypatch):
+    whole, talk = chat_module.stream_text, conversation(200, max_new_tokens=40)
+    monkeypatch.setattr(
+        chat_module, "stream_text", lambda *given: interrupted(whole(*given), 4 if len(prompts) == 1 else 99)
+    )
+    shown = typed(talk, "one", "two")
+    assert shown.out == "ans\nanswer 2\n" and shown.err == ""
+    assert prompts[1] == "u: one\na: ans\nu: two\na:"
+
+
+@pytest.mark.parametrize("ending", [KeyboardInterrupt, EOFError])
+def test_ctrl_c_at_the_prompt_ends(prompts, monkeypatch, capsys, ending):
+    waiting = iter(["one", ending()])
+
+    def answer_or_raise(prompt):
+        assert prompt == ""
+        if isinstance(line := next(waiting), BaseException):
+            raise line
+        return line
+
+    monkeypatch.setattr("builtins.input", answer_or_raise)
+    converse(conversation(200, 40))
+    assert capsys.readouterr().out == "answer 1\n" and next(waiting, None) is None
+
+
+def test_pipes_get_answers_and_nothing_else(prompts, typed):
+    shown = typed(conversation(200, 40), "one", "", "   ", "two", "/exit", "three")
+    assert shown.out == "answer 1\nanswer 2\n" and shown.err == ""
+    assert typed(conversation(200, 40), "four", terminal=True).out == "> answer 3\n> \n"
+
+
+def test_commands_that_do_not_exist_are_told(prompts, typed):
+    shown = typed(conversation(200, 40), "one", "/save it", "/new", "two")
+    assert shown.out == "answer 1\nanswer 2\n" and prompts[1] == "u: two\na:"
+    assert "/save" in shown.err and "/exit" in shown.err and len(shown.err.splitlines()) == 1
+
+
+def test_forgetting_is_said_once_and_too_long_a_message_each_time(prompts, typed):
+    shown = typed(conversation(60, 20), *["a longer line"] * 5, "x" * 60)
+    assert len(shown.out.splitlines()) == 5
+    forgotten, too_long = shown.err.splitlines()
+    assert "forgotten" in forgotten and "context is 60" in too_long
+
+
+def test_the_command(command, trained, monkeypatch):
+    lines = ["the cat", "a dog,"]
+
+    def chat(*options):
+        monkeypatch.setattr("sys.stdin", io.StringIO("".join(f"{line}\n" for line in lines)))
+        return command("chat", trained, "--template", "lines", "--max-new-tokens", "6", *options)
+
+    first = chat()
+    assert first.status == 0 and len(first.out.splitlines()) == 2
+    assert chat().out == first.out != chat("--seed", "2", "--temperature", "3").out
+    assert chat("--greedy").out == chat("--top-k", "1", "--seed", "9").out
+    assert_refused(chat("--top-k", "99"), "--top-k 99")
+    assert_refused(chat("--max-new-tokens", "0"), "--max-new-tokens")
+    assert_refused(chat("--template", "opera"), "opera")
+    lines[:] = ["t" * CONTEXT]
+    assert f"context is {CONTEXT}" in chat().err
+    assert_refused(command("chat", trained / "none"), "no run")
+
+
+def test_input_that_is_no_text(command, trained, monkeypatch):
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(b"\xff\xfe\n"), encoding="utf-8"))
+    assert_refused(command("chat", trained), "standard input is not utf-8")

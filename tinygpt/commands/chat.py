@@ -1,0 +1,94 @@
+"""`tinygpt chat`: a conversation with a trained model, in a terminal or through pipes."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import dataclass
+
+from autograd import Key
+
+from ..errors import BadInput
+from ..generate.chat import Conversation
+from ..text.templates import TEMPLATES
+from .choosing import ChoosingOptions, rule_for
+from .opening import open_model
+
+EXIT, NEW = "/exit", "/new"
+KNOWN = f"{NEW} begins another conversation, {EXIT} ends"
+
+
+@dataclass(frozen=True)
+class ChatOptions(ChoosingOptions):
+    """What is asked of the answers; the names are those of the command line."""
+
+    system: str
+    template: str
+    device: str
+
+
+def chat_command(run: str, options: ChatOptions) -> None:
+    """Answers line after line until the input ends. Raises BadInput for a run that is none and senseless numbers."""
+    model, tokenizer = open_model(run, "gpt", options.device)
+    conversation = Conversation(
+        model, tokenizer, TEMPLATES[options.template], options.max_new_tokens, rule_for(model, tokenizer, options),
+        None if options.greedy else Key(options.seed).fold("chat"), options.system, options.stop,
+    )  # fmt: skip
+    if sys.stdin.isatty():
+        _note(f"Ctrl-C stops an answer; {KNOWN}")
+    converse(conversation)
+
+
+def converse(conversation: Conversation) -> None:
+    """Reads messages and prints answers; anything else that there is to say goes to standard error."""
+    forgetting_was_said = False
+    for line in messages():
+        if line == EXIT:
+            return
+        if line == NEW:
+            conversation.begin_anew()
+        elif line.startswith("/"):
+            _note(f"there is no command {line.split()[0]}: {KNOWN}")
+        else:
+            print_answer(conversation, line)
+        if conversation.forgotten and not forgetting_was_said:
+            forgetting_was_said = True
+            _note("the conversation has outgrown the model's context: from here on its beginning is forgotten")
+
+
+def messages() -> Iterator[str]:
+    """What is typed, or piped in, line by line, without empty ones, until it ends or Ctrl-C comes while it is awaited.
+
+    Raises BadInput for input that is no text.
+    """
+    prompt = "> " if sys.stdin.isatty() else ""
+    while True:
+        try:
+            line = input(prompt).strip()
+        except (EOFError, KeyboardInterrupt):
+            if prompt:
+                print()
+            return
+        except UnicodeDecodeError as error:
+            raise BadInput(f"standard input is not {error.encoding}: {error.reason} at byte {error.start}") from None
+        if line:
+            yield line
+
+
+def print_answer(conversation: Conversation, message: str) -> None:
+    """The answer as it comes, up to Ctrl-C. What cannot be answered is said, and the conversation goes on."""
+    try:
+        with closing(conversation.answer(message)) as pieces:
+            for piece in pieces:
+                print(piece, end="", flush=True)
+    except KeyboardInterrupt:
+        pass
+    except BadInput as error:
+        _note(str(error))
+        return
+    print(flush=True)
+
+
+def _note(sentence: str) -> None:
+    print(sentence, file=sys.stderr, flush=True)

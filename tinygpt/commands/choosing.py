@@ -1,0 +1,76 @@
+"""How each token is chosen and where the text ends, as the command line says it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from ..errors import BadInput
+from ..generate import (
+    Rule,
+    banned_words,
+    chain,
+    min_p,
+    no_repeat_ngram,
+    repetition_penalty,
+    temperature,
+    top_k,
+    top_p,
+)
+from ..text.tokenizer import BaseTokenizer
+from .opening import known_tokens
+from .options import LARGEST_SEED
+
+
+@dataclass(frozen=True)
+class ChoosingOptions:
+    """The names are those of the command line. Raises BadInput for numbers that make no sense."""
+
+    max_new_tokens: int
+    temperature: float
+    top_k: int | None
+    top_p: float
+    min_p: float | None
+    repetition_penalty: float
+    no_repeat_ngram: int | None
+    ban: Sequence[str]
+    stop: Sequence[str]
+    greedy: bool
+    seed: int
+
+    def __post_init__(self) -> None:
+        if self.max_new_tokens < 1:
+            raise BadInput("--max-new-tokens must be at least 1")
+        if not 0 <= self.seed <= LARGEST_SEED:
+            raise BadInput(f"--seed must be from 0 to {LARGEST_SEED}, not {self.seed}")
+        if "" in self.stop:
+            raise BadInput("--stop needs strings of at least one character")
+        if "" in self.ban:
+            raise BadInput("--ban needs words of at least one character")
+        self.choosing()  # each rule refuses its own numbers, before a model is opened
+
+    def choosing(self) -> Rule:
+        """The rules that look at the logits alone."""
+        rules = [temperature(self.temperature)]
+        rules += [top_k(self.top_k)] if self.top_k is not None else []
+        rules += [top_p(self.top_p)] if self.top_p != 1 else []
+        rules += [min_p(self.min_p)] if self.min_p is not None else []
+        return chain(*rules)
+
+    def forbidding(self, tokenizer: BaseTokenizer) -> Rule:
+        """The rules that look at what is written."""
+        rules = [repetition_penalty(self.repetition_penalty)] if self.repetition_penalty != 1 else []
+        rules += [no_repeat_ngram(self.no_repeat_ngram)] if self.no_repeat_ngram is not None else []
+        rules += [banned_words(self.ban, tokenizer)] if self.ban else []
+        return chain(*rules)
+
+
+def rule_for(model: Any, tokenizer: BaseTokenizer, options: ChoosingOptions, *more: Rule) -> Rule:
+    """All of them; those that forbid come first, so that those that choose do so among what is allowed.
+
+    Raises BadInput for a --top-k beyond the model's vocabulary.
+    """
+    if options.top_k is not None and options.top_k > model.config.vocab_size:
+        raise BadInput(f"--top-k {options.top_k} is more than the {model.config.vocab_size} tokens of the vocabulary")
+    return chain(*known_tokens(model, tokenizer), options.forbidding(tokenizer), *more, options.choosing())

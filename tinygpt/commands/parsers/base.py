@@ -1,0 +1,34 @@
+"""How every command line is read: what is wrong is one sentence, and options stand anywhere."""
+
+from __future__ import annotations
+
+import argparse
+from typing import Any, NoReturn
+
+from ...errors import BadInput
+
+
+class Parser(argparse.ArgumentParser):
+    """Says what is wrong in one sentence, without the list of all options."""
+
+    def error(self, message: str) -> NoReturn:
+        raise BadInput(f"{message} (see {self.prog} --help)")
+
+
+class AnyOrderParser(Parser):
+    """Lets options stand between words of which the last may be left out, which argparse takes for left out then."""
+
+    _inside = False
+
+    def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
+        if self._inside or self._subparsers is not None:  # a word that names a command or an action stands first
+            return super().parse_known_args(args, namespace)
+        self._inside = True
+        try:
+            return self.parse_known_intermixed_args(args, namespace)
+        finally:
+            self._inside = False
+
+
+def add_device(p: argparse.ArgumentParser) -> None:
+    p.add_argument("--device", default="cpu", help="cpu, cuda, or cuda:1 (default: cpu)")

@@ -1,0 +1,34 @@
+"""The command line of `tinygpt chat`."""
+
+from __future__ import annotations
+
+import argparse
+from dataclasses import fields
+from typing import Any
+
+from ...text.templates import TEMPLATES
+from .base import add_device
+from .choosing import add_choosing
+
+
+def add_chat(commands: Any) -> None:
+    p = commands.add_parser(
+        "chat",
+        help="talk with a trained model",
+        description="Talk with a trained model, line by line. Ctrl-C stops an answer; at the prompt it ends, as do "
+        "Ctrl-D and /exit; /new begins another conversation.",
+    )
+    p.set_defaults(run_command=_chat)
+    p.add_argument("run", metavar="DIR", help="directory of a run, or a GPT-2 of Hugging Face")
+    p.add_argument("--system", default="", metavar="TEXT", help="what the model reads before the conversation")
+    p.add_argument(
+        "--template", choices=sorted(TEMPLATES), default="transcript", help="how a conversation is written as one text"
+    )
+    add_choosing(p)
+    add_device(p)
+
+
+def _chat(given: argparse.Namespace) -> None:
+    from ..chat import ChatOptions, chat_command
+
+    chat_command(given.run, ChatOptions(**{each.name: getattr(given, each.name) for each in fields(ChatOptions)}))

@@ -1,0 +1,47 @@
+"""The command lines of the models that see a whole text: `tinygpt fill`, `translate` and `summarize`."""
+
+from __future__ import annotations
+
+import argparse
+from typing import Any
+
+from .base import add_device
+
+
+def add_fill(commands: Any) -> None:
+    p = commands.add_parser("fill", help="let a trained encoder guess the hidden places of a text")
+    p.set_defaults(run_command=_fill)
+    p.add_argument("run", metavar="RUN", help="directory of a run with --task mlm")
+    p.add_argument("text", metavar="TEXT", help="a text with [MASK] in it")
+    p.add_argument("--top-k", type=int, default=5, help="candidates for each place")
+    p.add_argument("--json", action="store_true", help="print JSON")
+    add_device(p)
+
+
+def _fill(given: argparse.Namespace) -> None:
+    from ..fill import fill_command
+
+    fill_command(given.run, given.text, given.top_k, given.json, given.device)
+
+
+def add_translate(commands: Any) -> None:
+    for name, whole, help_ in (
+        ("translate", False, "let a trained encoder–decoder translate a text, line by line"),
+        ("summarize", True, "let a trained encoder–decoder make one text of a whole one"),
+    ):
+        p = commands.add_parser(name, help=help_)
+        p.set_defaults(run_command=_translate, whole=whole)
+        p.add_argument("run", metavar="RUN", help="directory of a run with --task seq2seq")
+        p.add_argument("text", metavar="TEXT", nargs="?", help="default: standard input")
+        p.add_argument("--beam", type=int, default=4, help="beginnings that are gone on with (1: greedy)")
+        p.add_argument("--length-penalty", type=float, default=0.6, help="more favours longer texts")
+        p.add_argument("--max-new-tokens", type=int, help="default: what the context holds")
+        add_device(p)
+
+
+def _translate(given: argparse.Namespace) -> None:
+    from ..translate import translate_command
+
+    translate_command(
+        given.run, given.text, given.beam, given.length_penalty, given.max_new_tokens, given.whole, given.device
+    )

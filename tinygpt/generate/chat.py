@@ -1,0 +1,103 @@
+"""A conversation with a model: what has been said is the prompt of what comes next."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
+
+from autograd import Key
+
+from ..errors import BadInput
+from ..text.templates import ASSISTANT, SYSTEM, USER, Message, Template
+from ..text.tokenizer import BaseTokenizer
+from .decoding import generate
+from .sampling import Rule
+from .streaming import stream_text
+
+
+class Conversation:
+    """Messages so far, and answers as they come.
+
+    The model sees the template's text of the system message and of as many of the latest exchanges as fit into its
+    context, with room for an answer: for max_new_tokens, or half of the context where that is less. Older ones are
+    forgotten for good, an exchange (a message and its answer) at a time; `forgotten` counts them.
+    """
+
+    def __init__(
+        self,
+        model: Any,
+        tokenizer: BaseTokenizer,
+        template: Template,
+        max_new_tokens: int,
+        rule: Rule | None = None,
+        key: Key | None = None,
+        system: str = "",
+        stop: Sequence[str] = (),
+    ) -> None:
+        """key: answer n is drawn from key.fold("answer", n); None takes the likeliest tokens. stop: besides the
+        template's own strings, what ends an answer."""
+        self.model, self.tokenizer, self.template = model, tokenizer, template
+        self.max_new_tokens, self.rule, self.key = max_new_tokens, rule, key
+        self.system = [Message(SYSTEM, system)] if system else []
+        self.stop = (*template.stop, *stop)
+        self.exchanges: list[tuple[Message, Message]] = []
+        self.forgotten = self.answered = 0
+
+    def answer(self, text: str) -> Iterator[str]:
+        """The pieces of an answer as they come; whoever closes the iterator early has a shorter answer remembered.
+
+        Raises BadInput, and remembers nothing, where the message alone leaves no room for an answer.
+        """
+        message = Message(USER, text)
+        prompt = self._fitting_prompt(message)
+        return self._answer(message, prompt)
+
+    def begin_anew(self) -> None:
+        """Forgets what was said, but not the system message."""
+        self.exchanges = []
+
+    def _answer(self, message: Message, prompt: list[int]) -> Iterator[str]:
+        key = self.key and self.key.fold("answer", self.answered)
+        end = () if self.tokenizer.end_of_text is None else (self.tokenizer.end_of_text,)
+        room = min(self.max_new_tokens, self._context - len(prompt))
+        tokens = generate(self.model, prompt, room, self.rule, key, end)
+        written: list[str] = []
+        try:
+            for piece in _without_space_before(stream_text(tokens, self.tokenizer, self.stop)):
+                written.append(piece)
+                yield piece
+        finally:  # an answer that was interrupted has been seen, and belongs to what was said
+            self.exchanges.append((message, Message(ASSISTANT, "".join(written).rstrip())))
+            self.answered += 1
+
+    def _fitting_prompt(self, message: Message) -> list[int]:
+        """The prompt's tokens, after the oldest exchanges have been forgotten that it has no room for."""
+        most = self._context - min(self.max_new_tokens, self._context // 2)
+        kept = list(self.exchanges)
+        while len(prompt := self._prompt(kept, message)) > most and kept:
+            kept.pop(0)
+        if len(prompt) >= self._context:
+            raise BadInput(
+                f"the message takes {len(prompt)} tokens with what stands around it, and the context is "
+                f"{self._context}: nothing would be left for an answer; say it in fewer words"
+            )
+        self.forgotten += len(self.exchanges) - len(kept)
+        self.exchanges = kept
+        return prompt
+
+    def _prompt(self, exchanges: Iterable[tuple[Message, Message]], message: Message) -> list[int]:
+        said = [each for exchange in exchanges for each in exchange]
+        return self.tokenizer.encode(self.template.prompt([*self.system, *said, message]))
+
+    @property
+    def _context(self) -> int:
+        return self.model.config.block_size
+
+
+def _without_space_before(pieces: Iterable[str]) -> Iterator[str]:
+    """The pieces without the white space that they begin with: what stands before an answer is the template's."""
+    begun = False
+    for piece in pieces:
+        piece = piece if begun else piece.lstrip()
+        begun = begun or piece != ""
+        yield piece

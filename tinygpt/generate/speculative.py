@@ -1,0 +1,182 @@
+"""Speculative decoding: a small model, the draft, guesses some tokens ahead, and the large one reads them all at once.
+
+One token costs the large model, the target, a reading of all its weights, and so do five. It keeps the guesses that it
+could have made itself and corrects the first that it would not have, such that what is written has exactly the
+distribution of the target alone.
+
+V vocabulary, K guesses.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Sequence
+
+import numpy as np
+
+from autograd import Key, device_of, log_softmax, no_grad, softmax, to_device, to_numpy
+
+from ..errors import BadInput
+from ..model import GPT
+from ..model.cache import Cache
+from .decoding import Written, check_prompt
+from .sampling import Rule, greedy, sample
+
+# Where a guess costs a tenth of a reading and 7 of 10 are accepted, n guesses make (1 − 0.7ⁿ⁺¹)/0.3 tokens of 1 + 0.1 n
+# readings, most for n = 4 (Leviathan et al. 2023, theorem 3.8).
+AHEAD = 4
+NOTHING = -1  # in place of a guess, where the draft has made none
+
+
+def speculative_generate(
+    target: GPT,
+    draft: GPT,
+    prompt: Sequence[int],
+    max_new_tokens: int,
+    rule: Rule | None = None,
+    key: Key | None = None,
+    stop_tokens: Collection[int] = (),
+    ahead: int = AHEAD,
+) -> Speculation:
+    """New tokens as they come, distributed as those of `generate(target, …)`, with fewer readings of the target.
+
+    The rule is applied to both models. Without a key the tokens are those of greedy `generate` (where the two likeliest
+    differ by no more than rounding, either may come). With one, the same key and `ahead` write the same text, though
+    not the one that the target alone would write with that key. Where the draft's context is full, it guesses no more.
+
+    Raises BadInput as `generate` does, for vocabularies of different sizes, for `ahead` below 1, and where the prompt
+    and max_new_tokens do not fit into the target's context together: beyond it no token can be read just once.
+    """
+    check_prompt(target, prompt, "the prompt")
+    sizes, context = (target.config.vocab_size, draft.config.vocab_size), target.config.block_size
+    if sizes[0] != sizes[1]:
+        raise BadInput(f"the draft has {sizes[1]} tokens and the model {sizes[0]}: both need the same tokenizer")
+    if ahead < 1:
+        raise BadInput(f"a draft must guess at least 1 token ahead, not {ahead}")
+    if len(prompt) + max_new_tokens > context:
+        raise BadInput(
+            f"with a draft the whole text must fit into the model's context of {context} tokens: the prompt has "
+            f"{len(prompt)}, so ask for at most {context - len(prompt)} new ones, not {max_new_tokens}"
+        )
+    return Speculation(target, draft, prompt, max_new_tokens, rule, key, stop_tokens, ahead)
+
+
+class Speculation(Iterator[Written]):
+    """The tokens, each with its log-probability under the target, and how well the draft has guessed so far.
+
+    proposed, accepted: guesses that were made, and that were kept. readings: forwards of the target.
+    """
+
+    def __init__(
+        self,
+        target: GPT,
+        draft: GPT,
+        prompt: Sequence[int],
+        max_new_tokens: int,
+        rule: Rule | None,
+        key: Key | None,
+        stop_tokens: Collection[int],
+        ahead: int,
+    ) -> None:
+        self.proposed = self.accepted = self.readings = 0
+        self._target, self._draft = _Reader(target), _Reader(draft)
+        self._tokens, self._end = list(prompt), len(prompt) + max_new_tokens
+        self._rule, self._stop_tokens, self._ahead = rule, stop_tokens, ahead
+        self._greedy, self._key = key is None, key or Key(0)  # greedy: nothing depends on what is drawn
+        self._written = self._rounds()
+
+    def __next__(self) -> Written:
+        return next(self._written)
+
+    def _rounds(self) -> Iterator[Written]:
+        while len(self._tokens) < self._end:
+            for written in self._round():
+                if written.token in self._stop_tokens:
+                    return
+                self._tokens.append(written.token)
+                yield written
+
+    def _round(self) -> Iterator[Written]:
+        """One reading of the target: the guesses that it accepts, then one token that is its own."""
+        guesses, drawn_from = self._guess()
+        after = self._target.logits([*self._tokens, *guesses], 1 + len(guesses))
+        self.readings += 1
+        for logits, guess, q in zip(after, [*guesses, NOTHING], [*drawn_from, np.zeros(after.shape[1])]):
+            token = accept_or_redraw(self._distribution(logits, self._tokens), q, guess, self._key_of(self._tokens))
+            yield Written(token, float(log_softmax(logits.astype(np.float64)).data[token]))
+            if token != guess:
+                break
+            self.accepted += 1
+        for reader in (self._target, self._draft):
+            reader.forget_after(len(self._tokens) - 1)
+
+    def _guess(self) -> tuple[list[int], list[np.ndarray]]:
+        """Up to K tokens of the draft and the distributions (V,) that they were drawn from.
+
+        A text that the target would not write may leave the rules nothing to draw: guessing then ends.
+        """
+        tokens, drawn_from = list(self._tokens), []
+        last = min(len(tokens) + self._ahead, self._end - 1, self._draft.context + 1)
+        while len(tokens) < last:
+            q = self._distribution(self._draft.logits(tokens, 1)[0], tokens, may_be_empty=True)
+            if not q.any():
+                break
+            drawn_from.append(q)
+            tokens.append(_draw(q, self._key_of(tokens).fold("guess")))
+        self.proposed += len(drawn_from)
+        return tokens[len(self._tokens) :], drawn_from
+
+    def _distribution(self, logits: np.ndarray, tokens: Sequence[int], may_be_empty: bool = False) -> np.ndarray:
+        """What the rule leaves of a model's probabilities (V,): greedily, everything on the likeliest token."""
+        allowed = self._rule(logits, tokens) if self._rule else logits
+        if may_be_empty and allowed.max() == -np.inf:
+            return np.zeros(len(allowed))
+        likeliest = greedy(allowed)  # refuses logits among which there is nothing to choose
+        return np.eye(1, len(allowed), likeliest)[0] if self._greedy else softmax(allowed.astype(np.float64)).data
+
+    def _key_of(self, tokens: Sequence[int]) -> Key:
+        """A key for the token after these. What is drawn with it decides at one place of the text, and only once."""
+        return self._key.fold("token", len(tokens))
+
+
+def accept_or_redraw(p: np.ndarray, q: np.ndarray, guess: int, key: Key) -> int:
+    """A token distributed as p (V,), which is the guess, drawn from q (V,), as often as that is possible.
+
+    A guess x comes and is accepted with probability q(x) · min(1, p(x)/q(x)) = min(p(x), q(x)). What is missing to p is
+    max(p(x) − q(x), 0), and as both p and q add up to 1 it adds up to the probability that a guess is refused. So
+    whenever one is, a token from what is missing, normalized, makes up for it exactly. Where q is 0 nothing was
+    guessed, and the token comes from p.
+
+    Formula: P(accept x) = min(1, p(x)/q(x)); else x ~ max(p − q, 0) / Σ max(p − q, 0)
+    Paper: Leviathan, Kalman & Matias 2023, "Fast inference from transformers via speculative decoding", section 2.3
+    Example: examples/11_speculative.py
+    Test: tests/test_speculative.py
+    """
+    if guess != NOTHING and key.fold("accept").uniform(1)[0] * q[guess] < p[guess]:
+        return guess
+    missing = np.maximum(p - q, 0)
+    return _draw(missing if missing.any() else p, key.fold("again"))  # rounding alone may refuse where p = q
+
+
+def _draw(weights: np.ndarray, key: Key) -> int:
+    """A token with a probability in proportion to its weight."""
+    with np.errstate(divide="ignore"):
+        return sample(np.log(weights), key)
+
+
+class _Reader:
+    """A model that reads a growing text, each token once, and can take back the last ones."""
+
+    def __init__(self, model: GPT) -> None:
+        self.model, self.context = model, model.config.block_size
+        self.table = model.wte.weight.data
+        self.cache = Cache.empty(model.config, 1, self.context, self.table)
+
+    def logits(self, tokens: Sequence[int], last: int) -> np.ndarray:
+        """(last, V): what follows each of the last tokens, given all before it; none of them may have been read."""
+        new = np.asarray([tokens[self.cache.length :]], dtype=np.int64)
+        with no_grad():
+            hidden = self.model.hidden(to_device(new, device_of(self.table)), cache=self.cache)
+            return to_numpy(self.model.logits(hidden[:, -last:]).data[0])
+
+    def forget_after(self, length: int) -> None:
+        self.cache.cut(length)
