@@ -128,6 +128,7 @@ def _add_generate(commands: Any) -> None:
     p.add_argument("--logprobs", action="store_true", help="list each new token with its log-probability afterwards")
     p.add_argument("--seed", type=int, default=1337, help="the same seed writes the same text")
     p.add_argument("--num-samples", type=int, default=1)
+    _add_beam(p, None, "search with N beginnings for the likeliest text, in place of drawing")
 
 
 def _generate(given: argparse.Namespace) -> None:
@@ -180,15 +181,22 @@ def _add_translate(commands: Any) -> None:
         p.set_defaults(run_command=_translate, whole=whole)
         p.add_argument("run", metavar="RUN", help="directory of a run with --task seq2seq")
         p.add_argument("text", metavar="TEXT", nargs="?", help="default: standard input")
-        p.add_argument("--beam", type=int, default=4, help="beginnings that are gone on with (1: greedy)")
-        p.add_argument("--length-penalty", type=float, default=0.6, help="more favours longer texts")
+        _add_beam(p, 4, "beginnings that are gone on with (default: 4; 1: greedy)")
         p.add_argument("--max-new-tokens", type=int, help="default: what the context holds")
 
 
 def _translate(given: argparse.Namespace) -> None:
+    from .commands.beams import BeamOptions
     from .commands.translate import translate_command
 
-    translate_command(given.run, given.text, given.beam, given.length_penalty, given.max_new_tokens, given.whole)
+    beams = BeamOptions(given.beam, given.length_penalty, given.best)
+    translate_command(given.run, given.text, beams, given.max_new_tokens, given.whole)
+
+
+def _add_beam(p: argparse.ArgumentParser, width: int | None, text: str) -> None:
+    p.add_argument("--beam", type=int, default=width, metavar="N", help=text)
+    p.add_argument("--length-penalty", type=float, default=0.6, metavar="A", help="more favours longer texts (0.6)")
+    p.add_argument("--best", type=int, default=1, metavar="N", help="show the N best of the beam with their scores")
 
 
 def _add_eval(commands: Any) -> None:

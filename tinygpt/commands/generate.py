@@ -11,6 +11,7 @@ from ..generate import (
     Written,
     banned_words,
     chain,
+    continuations,
     min_length,
     min_p,
     no_repeat_ngram,
@@ -19,7 +20,9 @@ from ..generate import (
     top_k,
     top_p,
 )  # fmt: skip
+from ..model import GPT
 from ..text.tokenizer import BaseTokenizer
+from .beams import BeamOptions, print_best
 from .opening import known_tokens, open_model
 from .options import LARGEST_SEED
 from .score import print_tokens
@@ -45,6 +48,9 @@ class GenerateOptions:
     logprobs: bool
     seed: int
     num_samples: int
+    beam: int | None
+    length_penalty: float
+    best: int
 
     def __post_init__(self) -> None:
         if self.max_new_tokens < 1 or self.num_samples < 1:
@@ -61,6 +67,10 @@ class GenerateOptions:
             raise BadInput("--stop needs strings of at least one character")
         if "" in self.ban:
             raise BadInput("--ban needs words of at least one character")
+        if self.beam is None and self.best != 1:
+            raise BadInput("--best is for what a beam finds: add --beam, or ask for --num-samples")
+        if self.beam is not None and (self.greedy or self.stop or self.logprobs or self.num_samples > 1):
+            raise BadInput("--beam searches whole texts: leave out --greedy, --stop, --logprobs and --num-samples")
 
 
 def generate_command(run: str, options: GenerateOptions) -> None:
@@ -69,7 +79,11 @@ def generate_command(run: str, options: GenerateOptions) -> None:
     model, tokenizer = open_model(run, "gpt")
     if options.top_k is not None and options.top_k > model.config.vocab_size:
         raise BadInput(f"--top-k {options.top_k} is more than the {model.config.vocab_size} tokens of the vocabulary")
-    rule = chain(*known_tokens(model, tokenizer), _rules_that_forbid(options, tokenizer), choose)
+    allowed = chain(*known_tokens(model, tokenizer), _rules_that_forbid(options, tokenizer))
+    if options.beam is not None:
+        _print_beam(model, tokenizer, options, allowed)
+        return
+    rule = chain(allowed, choose)
     for number in range(options.num_samples):
         if options.num_samples > 1:
             print(f"{chr(10) if number else ''}sample {number + 1}")
@@ -79,6 +93,13 @@ def generate_command(run: str, options: GenerateOptions) -> None:
         )  # fmt: skip
         if options.logprobs:
             _print_logprobs(tokenizer, written)
+
+
+def _print_beam(model: GPT, tokenizer: BaseTokenizer, options: GenerateOptions, rule: Rule) -> None:
+    beams = BeamOptions(options.beam, options.length_penalty, options.best)
+    ends = [] if tokenizer.end_of_text is None else [tokenizer.end_of_text]
+    begun = continuations(model, [prompt_ids(tokenizer, options.prompt)], options.max_new_tokens, rule)
+    print_best(beams, begun, ends, lambda tokens: options.prompt + tokenizer.decode(tokens))
 
 
 def _rules_that_forbid(options: GenerateOptions, tokenizer: BaseTokenizer) -> Rule:
