@@ -82,7 +82,7 @@ def beam_search(
     ends: Collection[int],
     width: int = 4,
     length_penalty: LengthPenalty = wu_penalty(0.6),  # noqa: B008  a function, which nothing changes
-    early_stopping: bool | Literal["never"] = True,
+    early_stopping: bool | Literal["never"] = False,
 ) -> list[list[Hypothesis]]:
     """For each text the best that were found, `width` at most and the best first, going on with the `width` likeliest
     beginnings.
@@ -91,7 +91,8 @@ def beam_search(
     great as there are texts is exhaustive; the `width` likeliest others are gone on with. A text is searched until
     `width` are found (early_stopping True), or until then and for as long as the likeliest beginning would score better
     than the worst of them if it ended where it is (False), or if it ended anywhere ("never"); at max_new_tokens all are
-    cut. Raises BadInput as greedy_search does, and for a width below one.
+    cut. Where it stops at once, beginnings that end too soon often fill what is found before a better one has ended.
+    Raises BadInput as greedy_search does, and for a width below one.
 
     Formula: beam_t = the `width` y_≤t of greatest Σ_i≤t log p(y_i | y_<i, x), y_<t in beam_(t−1)
     Paper: Sutskever, Vinyals & Le 2014, "Sequence to sequence learning with neural networks", section 3.2
@@ -168,7 +169,7 @@ class _Search:
         """Σ log p only falls: what a beginning can score at the lengths left is greatest at one end of these."""
         if len(found) < self.width:
             return True
-        if self.early_stopping is True:
+        if self.early_stopping is True or self.width == 1:  # greedy search has no second to go on with
             return False
         lengths = (length, self.texts.max_new_tokens) if self.early_stopping == "never" else (length,)
         return max(self.length_penalty(likeliest, each) for each in lengths) > found[-1].score
