@@ -1,7 +1,8 @@
 """How a model writes: what each rule does to one real distribution and to the text, and how likely the text then is.
 
 Beside it lie tinygpt/generate/sampling.py (rules that look at the logits, and the draw), history.py (rules that look at
-what is written), decoding.py (the loop), streaming.py (where a text stops) and score.py (the likelihood of a text).
+what is written), decoding.py (the loop), beam.py (search), streaming.py (where a text stops) and score.py (the
+likelihood of a text).
 
 A small GPT is trained first, about a quarter of a minute on two cores.
 """
@@ -11,12 +12,15 @@ import numpy as np
 from autograd import Key, no_grad, softmax
 from tinygpt.generate import (
     banned_words,
+    beam_search,
     chain,
+    continuations,
     generate,
     generate_with_logprobs,
     min_length,
     min_p,
     no_repeat_ngram,
+    power_penalty,
     repetition_penalty,
     sample,
     score_text,
@@ -101,6 +105,11 @@ def main(steps=STEPS):
         written = list(generate_with_logprobs(model, ids, 40, rule, Key(SEED)))
         print(f"{name}:  {sum(each.logprob for each in written):.1f}")
         print(f"  {PROMPT + tokenizer.decode(each.token for each in written)!r}")
+
+    print("\nThe best three that a beam of 8 finds, and the mean of log p of their tokens:")
+    (found,) = beam_search(continuations(model, [ids], 40), [tokenizer.end_of_text], 8, power_penalty(1.0))
+    for each in found[:3]:
+        print(f"{each.score:.2f}  {PROMPT + tokenizer.decode(each.tokens)!r}")
 
     pieces = stream_text(generate(model, ids, 40), tokenizer, stop=[" a", "\n"])
     print(f"\nGreedy again, up to the next ' a' or line: {PROMPT + ''.join(pieces)!r}")

@@ -1,7 +1,7 @@
 """An encoder–decoder translates: arithmetic in words to figures, or English to French.
 
 Beside it lie tinygpt/model/seq2seq.py (the model), tinygpt/text/pair_batches.py (teacher forcing),
-tinygpt/train/losses.py and tinygpt/generate/translate.py (greedy and beam search).
+tinygpt/train/losses.py and tinygpt/generate/beam.py (greedy and beam search).
 
 About a minute on two cores. With pairs of your own, a source, a tab and a target a line, such as Tatoeba's:
 
@@ -14,7 +14,7 @@ from functools import partial
 
 from autograd import Key
 from tinygpt.errors import MissingExtra
-from tinygpt.generate import beam_search, greedy_search
+from tinygpt.generate import beam_search, greedy_search, translations
 from tinygpt.model import Seq2Seq, Seq2SeqConfig
 from tinygpt.text.corpus.made_pairs import arithmetic_pairs
 from tinygpt.text.pair_batches import PairBatches, encode_pairs, pad
@@ -42,9 +42,13 @@ def write(search, model, tokenizers, sources):
     end, texts = tokenizer.end_of_text, []
     for start in range(0, len(sources), AT_ONCE):
         ids = source_tokenizer.encode_batch(sources[start : start + AT_ONCE])
-        found = search(model, *pad(ids), end, end, max_new_tokens=40)
+        found = search(translations(model, *pad(ids), end, max_new_tokens=40), [end])
         texts += [tokenizer.decode(each).strip() for each in found]
     return texts
+
+
+def best_of_four(beginnings, ends):
+    return [best.tokens for best, *_ in beam_search(beginnings, ends, width=4)]
 
 
 def report(name, hypotheses, references):
@@ -93,7 +97,7 @@ def main(data=None, steps=STEPS, minutes=20.0, tested=TESTED):
     print()
     report("word for word", list(map(WordForWord(learn_from), sources)), references)
     report("greedy", greedy, references)
-    report("beam of 4", write(partial(beam_search, width=4), model, tokenizers, sources), references)
+    report("beam of 4", write(best_of_four, model, tokenizers, sources), references)
     for source, text, expected in list(zip(sources, greedy, references))[:SHOWN]:
         print(f"\n  {source}\n  {text}" + ("" if text in expected else f"\n  (expected: {' or '.join(expected)})"))
     return exact_match(greedy, references)

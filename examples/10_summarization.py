@@ -14,7 +14,7 @@ import numpy as np
 
 from autograd import Key
 from tinygpt.errors import MissingExtra
-from tinygpt.generate import beam_search
+from tinygpt.generate import beam_search, translations
 from tinygpt.model import Seq2Seq, Seq2SeqConfig
 from tinygpt.text.corpus.made_pairs import docstring_pairs
 from tinygpt.text.denoising import infilling, sentinels, span_corruption
@@ -57,7 +57,8 @@ def summaries(model, tokenizer, sources):
     end, texts = tokenizer.end_of_text, []
     for start in range(0, len(sources), AT_ONCE):
         ids = [each[:LONGEST] for each in tokenizer.encode_batch(sources[start : start + AT_ONCE])]
-        texts += map(tokenizer.decode, beam_search(model, *pad(ids), end, end, max_new_tokens=32, width=3))
+        found = beam_search(translations(model, *pad(ids), end, max_new_tokens=32), [end], width=3)
+        texts += [tokenizer.decode(best.tokens) for best, *_ in found]
     return texts
 
 

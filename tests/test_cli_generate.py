@@ -107,6 +107,14 @@ def test_rules_reach_the_draw(command, trained):
         (["--num-samples", "-1"], "--num-samples"),
         (["--seed", "-1"], "--seed"),
         (["--prompt", "the cat " * 9], "context is 16"),
+        (["--beam", "0"], "--beam"),
+        (["--beam", "2", "--best", "3"], "--best"),
+        (["--beam", "2", "--best", "0"], "--best"),
+        (["--best", "2"], "--best"),
+        (["--beam", "2", "--length-penalty", "nan"], "--length-penalty"),
+        (["--beam", "2", "--greedy"], "--beam"),
+        (["--beam", "2", "--num-samples", "2"], "--beam"),
+        (["--beam", "2", "--prompt", "the cat " * 9], "context is 16"),
         (["--warmth", "3"], "--warmth"),
     ],
 )
@@ -171,6 +179,22 @@ def test_log_probabilities_are_listed(command, trained):
     assert sum(float(row.split()[0]) for row in rows) == pytest.approx(float(total.split()[0]), abs=0.01)
     scored = json.loads(command("score", trained, "the " + new, "--json").out)["scored"][3:]
     assert [each["logprob"] for each in scored] == pytest.approx([float(row.split()[0]) for row in rows], abs=1e-3)
+
+
+def test_the_best_of_a_beam(command, trained):
+    """Beyond the context, too; of one beginning it is the greedy text, and rules that forbid reach it."""
+
+    def text(*options):
+        return command("generate", trained, "--prompt", "the ", "--max-new-tokens", "30", *options).out
+
+    assert text("--beam", "1") == text("--greedy")
+    best = text("--beam", "4")
+    assert best.startswith("the ") and text("--beam", "4", "--best", "1", "--seed", "3", "--temperature", "2") == best
+    *_, tail = text("--beam", "4", "--best", "3").rsplit("  the ", 3)
+    scores = [float(part.split()[-1]) for part in text("--beam", "4", "--best", "3").split("  the ")[:-1]]
+    assert len(scores) == 3 and scores == sorted(scores, reverse=True) and tail
+    letters = text("--beam", "3", "--no-repeat-ngram", "2").rstrip("\n")
+    assert len({*pairwise(letters)}) == len(letters) - 1
 
 
 def test_no_run_to_write_with(command, tmp_path):

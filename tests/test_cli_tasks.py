@@ -81,6 +81,9 @@ class TestPairs:
         assert result.status == 0 and len(result.out.splitlines()) == 2
         greedy = command("translate", translator, "the cat sat", "--beam", "1")
         assert greedy.status == 0
+        best = command("translate", translator, "the cat sat", "--best", "3").out.splitlines()
+        scores = [float(line.split()[0]) for line in best]
+        assert len(scores) == 3 and scores == sorted(scores, reverse=True)
         whole = command("summarize", translator, "the cat sat on a mat and then it saw")
         assert whole.status == 0 and "the first 16 are read" in whole.err
 
@@ -91,7 +94,12 @@ class TestPairs:
 
     @pytest.mark.parametrize(
         ("options", "words"),
-        [([" \n"], ["no text"]), (["a", "--beam", "0"], ["at least 1"]), (["a", "--max-new-tokens", "16"], ["to 15"])],
+        [
+            ([" \n"], ["no text"]),
+            (["a", "--beam", "0"], ["at least 1"]),
+            (["a", "--best", "5"], ["--best"]),
+            (["a", "--max-new-tokens", "16"], ["to 15"]),
+        ],
     )
     def test_texts_that_cannot_be_translated(self, command, translator, options, words):
         assert_refused(command("translate", translator, *options), *words)

@@ -9,11 +9,13 @@ from dataclasses import dataclass
 from autograd import Key
 
 from ..errors import BadInput
-from ..generate import Rule, Written, min_length
+from ..generate import Rule, Written, chain, continuations, min_length
+from ..model import GPT
 from ..text.tokenizer import BaseTokenizer
+from .beams import BeamOptions, print_best
 from .choosing import ChoosingOptions, rule_for
 from .drafting import Draft
-from .opening import open_model
+from .opening import known_tokens, open_model
 from .score import print_tokens
 from .writing import prompt_ids, write_samples
 
@@ -26,6 +28,9 @@ class GenerateOptions(ChoosingOptions):
     min_new_tokens: int
     logprobs: bool
     num_samples: int
+    beam: int | None
+    length_penalty: float
+    best: int
     draft: str | None
     ahead: int | None
     device: str
@@ -44,11 +49,20 @@ class GenerateOptions(ChoosingOptions):
             raise BadInput("--ahead says how far a draft guesses: name one with --draft, or leave it out")
         if self.ahead is not None and self.ahead < 1:
             raise BadInput(f"--ahead must be at least 1, not {self.ahead}")
+        if self.beam is None and self.best != 1:
+            raise BadInput("--best is for what a beam finds: add --beam, or ask for --num-samples")
+        if self.beam is not None and (self.greedy or self.stop or self.logprobs or self.num_samples > 1 or self.draft):
+            raise BadInput(
+                "--beam searches whole texts: leave out --greedy, --stop, --logprobs, --num-samples and --draft"
+            )
 
 
 def generate_command(run: str, options: GenerateOptions) -> None:
     """Prints num_samples continuations of the prompt. Raises BadInput for a run that is none and senseless numbers."""
     model, tokenizer = open_model(run, "gpt", options.device)
+    if options.beam is not None:
+        _print_beam(model, tokenizer, options)
+        return
     draft = None if options.draft is None else Draft(options.draft, run, tokenizer, options.ahead, options.device)
     rule = rule_for(model, tokenizer, options, *_not_ended_early(options, tokenizer))
     keys = None if options.greedy else [Key(options.seed).fold("sample", n) for n in range(options.num_samples)]
@@ -58,6 +72,17 @@ def generate_command(run: str, options: GenerateOptions) -> None:
             _print_logprobs(tokenizer, written)
     if draft is not None:
         print(draft.account(), file=sys.stderr)
+
+
+def _print_beam(model: GPT, tokenizer: BaseTokenizer, options: GenerateOptions) -> None:
+    """What the rules forbid stays out; those that choose have no part in it, as nothing is drawn."""
+    rule = chain(
+        *known_tokens(model, tokenizer), options.forbidding(tokenizer), *_not_ended_early(options, tokenizer)
+    )
+    ends = [] if tokenizer.end_of_text is None else [tokenizer.end_of_text]
+    begun = continuations(model, [prompt_ids(tokenizer, options.prompt)], options.max_new_tokens, rule)
+    beams = BeamOptions(options.beam, options.length_penalty, options.best)
+    print_best(beams, begun, ends, lambda tokens: options.prompt + tokenizer.decode(tokens))
 
 
 def _not_ended_early(options: GenerateOptions, tokenizer: BaseTokenizer) -> list[Rule]:

@@ -5,21 +5,16 @@ from __future__ import annotations
 import sys
 
 from ..errors import BadInput
-from ..generate import beam_search
+from ..generate import translations
 from ..text.pair_batches import pad
+from .beams import BeamOptions, print_best
 from .opening import open_model
 
 
 def translate_command(
-    run: str,
-    text: str | None,
-    beam: int,
-    length_penalty: float,
-    max_new_tokens: int | None,
-    whole: bool,
-    device: str = "cpu",
+    run: str, text: str | None, beams: BeamOptions, max_new_tokens: int | None, whole: bool, device: str = "cpu"
 ) -> None:
-    """Prints what the model makes of each line of a text, or of all of it where `whole`.
+    """Prints the best that the model makes of each line of a text, or of all of it where `whole`.
 
     The text is standard input where none is given. Raises BadInput for a text without a word in it.
     """
@@ -37,8 +32,8 @@ def translate_command(
         ids = tokenizer.encode(source)
         if len(ids) > size:
             print(f"note: of {len(ids)} tokens the first {size} are read, which is the context", file=sys.stderr)
-        (made,) = beam_search(model, *pad([ids[:size]]), end, end, max_new_tokens or size - 1, beam, length_penalty)
-        print(tokenizer.decode(made).strip(), flush=True)
+        begun = translations(model, *pad([ids[:size]]), end, max_new_tokens or size - 1)
+        print_best(beams, begun, [end], lambda tokens: tokenizer.decode(tokens).strip())
 
 
 def _standard_input() -> str:

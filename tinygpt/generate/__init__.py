@@ -1,8 +1,10 @@
 """A model writes: rules that choose the next token, the loop that asks for it, text as it comes, and its likelihood.
 
-For an encoder the hidden places of a text; for an encoder–decoder searches.
+For an encoder the hidden places of a text. Searches serve whatever writes, from a prompt or from a source.
 """
 
+from .beam import Hypothesis, LengthPenalty, beam_search, greedy_search, power_penalty, wu_penalty
+from .beginnings import Beginnings, continuations, translations
 from .context import next_logits, window_start
 from .decoding import Batch, Written, generate, generate_batch, generate_with_logprobs
 from .fill import Candidate, fill
@@ -11,11 +13,13 @@ from .sampling import Rule, chain, min_p, sample, temperature, top_k, top_p
 from .score import Score, score, score_text
 from .speculative import Speculation, speculative_generate
 from .streaming import StopAt, TextStream, stream_text
-from .translate import beam_search, greedy_search
 
 __all__ = [
     "Batch",
+    "Beginnings",
     "Candidate",
+    "Hypothesis",
+    "LengthPenalty",
     "Rule",
     "Score",
     "Speculation",
@@ -26,6 +30,7 @@ __all__ = [
     "banned_words",
     "beam_search",
     "chain",
+    "continuations",
     "fill",
     "generate",
     "generate_batch",
@@ -35,6 +40,7 @@ __all__ = [
     "min_p",
     "next_logits",
     "no_repeat_ngram",
+    "power_penalty",
     "repetition_penalty",
     "sample",
     "score",
@@ -44,5 +50,7 @@ __all__ = [
     "temperature",
     "top_k",
     "top_p",
+    "translations",
     "window_start",
+    "wu_penalty",
 ]

@@ -40,6 +40,8 @@ class Rereader:
     def keep(self, rows: Sequence[int]) -> None:
         """Nothing is remembered of any row."""
 
+    n_bytes = 0
+
 
 class Reader:
     """The logits after each of R texts: those read in the first call, or in later ones each with one more token.
@@ -69,10 +71,16 @@ class Reader:
             logits[full] = self._move_windows(full, [texts[row] for row in full])
         return logits
 
+    @property
+    def n_bytes(self) -> int:
+        """What the keys and values that are kept take now."""
+        return 0 if self.cache is None else self.cache.n_bytes
+
     def keep(self, rows: Sequence[int]) -> None:
         """Goes on with these rows, in this order and as often as they are named; the others leave no trace."""
         self.cache, self.first = self.cache.rows(rows), self.first[rows]
-        self._forget()
+        if len(self.first):
+            self._forget()
 
     def _begin(self, texts: Sequence[list[int]]) -> np.ndarray:
         """Prompts that are alike are read once. Shorter ones are filled up on the left."""
@@ -126,7 +134,7 @@ class Reader:
 
     def _forget(self) -> None:
         """The columns that no next token will see are dropped."""
-        unseen = max(int(self.first.min(initial=self.room)), self.cache.length - self.size + 1, 0)
+        unseen = max(int(self.first.min()), self.cache.length - self.size + 1, 0)
         if unseen:
             self.cache.forget(unseen)
             self.first -= unseen

@@ -127,7 +127,7 @@ def sample(logits: np.ndarray, key: Key) -> int:
     Example: examples/06_generation.py
     Test: tests/test_rules.py
     """
-    _require_a_choice(logits)
+    require_a_choice(logits)
     possible = np.flatnonzero(logits > -np.inf)  # the rules may have left but a few
     cumulative = np.cumsum(softmax(logits[possible].astype(np.float64)).data)
     u = float(key.uniform(1)[0]) * cumulative[-1]  # the last sum may round to a little less than 1
@@ -136,11 +136,12 @@ def sample(logits: np.ndarray, key: Key) -> int:
 
 def greedy(logits: np.ndarray) -> int:
     """The likeliest token, the lowest id among equals. Raises BadInput as `sample` does."""
-    _require_a_choice(logits)
+    require_a_choice(logits)
     return int(logits.argmax())
 
 
-def _require_a_choice(logits: np.ndarray) -> None:
+def require_a_choice(logits: np.ndarray) -> None:
+    """Raises BadInput for logits of any shape that leave no token, or are not numbers."""
     best = logits.max()
     if best == -np.inf:
         raise BadInput("the rules exclude every token of the vocabulary: forbid less, or ask for a shorter text")

@@ -89,12 +89,26 @@ class CrossAttention(Module):
         self.c_kv = Linear(c.n_embd, 2 * c.key_heads * D, key.fold("c_kv"), c.bias)
         self.c_proj = Linear(c.n_head * D, c.n_embd, key.fold("c_proj"), c.bias, std)
 
-    def __call__(self, x: Tensor, source: Tensor, key: Key | None = None, mask: Any = None) -> Tensor:
-        """x (B, T, C), source (B, S, C); mask broadcast to (B, H, T, S): True at the source's real tokens."""
+    def __call__(
+        self,
+        x: Tensor,
+        source: Tensor | None,
+        key: Key | None = None,
+        mask: Any = None,
+        cache: LayerCache | None = None,
+    ) -> Tensor:
+        """x (B, T, C), source (B, S, C); mask broadcast to (B, H, T, S): True at the source's real tokens.
+
+        cache: has what `read` makes of the source, which is then left out.
+        """
         (q,) = split_heads(self.c_q(x), self.n_head)
-        k, v = split_heads(self.c_kv(source), self.n_kv_head, self.n_kv_head)
+        k, v = self.read(source) if cache is None else cache.source
         y = attention(q, k, v, mask, dropout=self.p, key=key and key.fold("attention"))
         return dropout(self.c_proj(join_heads(y)), self.p, key and key.fold("c_proj"))
+
+    def read(self, source: Tensor) -> list[Tensor]:
+        """The keys and values (B, G, S, D) of the source (B, S, C): the same for whatever queries come."""
+        return split_heads(self.c_kv(source), self.n_kv_head, self.n_kv_head)
 
 
 def split_heads(x: Tensor, *heads: int) -> list[Tensor]:

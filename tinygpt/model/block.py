@@ -104,7 +104,8 @@ class Block(Module):
         """x (B, T, C). mask, bias, at and cache: as in self-attention; source (B, S, C): what cross attention reads."""
         x = self._add(x, self.ln_1, lambda h: self.attn(h, key and key.fold("attn"), mask, positions, bias, at, cache))
         if self.cross is not None:
-            x = self._add(x, self.ln_cross, lambda h: self.cross(h, source, key and key.fold("cross"), source_mask))
+            cross_key = key and key.fold("cross")
+            x = self._add(x, self.ln_cross, lambda h: self.cross(h, source, cross_key, source_mask, cache))
         return self._add(x, self.ln_2, lambda h: self.mlp(h, key and key.fold("mlp")))
 
     def _add(self, x: Tensor, norm: LayerNorm | RMSNorm, layer: Any) -> Tensor:

@@ -1,6 +1,6 @@
 """The keys and values of what a model has read, so that each new token is read once.
 
-B rows, G heads of keys and values, D channels of a head.
+B rows, G heads of keys and values, S time of a source, D channels of a head.
 """
 
 from __future__ import annotations
@@ -14,10 +14,13 @@ from ..errors import BadInput
 
 
 class LayerCache:
-    """One layer's keys and values: room for `capacity` tokens, allocated once, appended to and cut at the end."""
+    """One layer's keys and values: room for `capacity` tokens, allocated once, appended to and cut at the end.
 
-    def __init__(self, keys: Any, values: Any, length: int = 0) -> None:
-        self.keys, self.values, self.length = keys, values, length
+    Beside them those of the source (B, G, S, D), where the layer reads one: they are the same for every token.
+    """
+
+    def __init__(self, keys: Any, values: Any, length: int = 0, source: tuple[Tensor, Tensor] | None = None) -> None:
+        self.keys, self.values, self.length, self.source = keys, values, length, source
 
     def append(self, k: Tensor, v: Tensor) -> tuple[Tensor, Tensor]:
         """All keys and values (B, G, T_all, D), those of the new tokens (B, G, T, D) at the end.
@@ -43,12 +46,36 @@ class LayerCache:
         """Forgets all but the first `length` tokens; with no more than that there, nothing. See Cache.cut."""
         self.length = min(self.length, length)
 
+    def rows(self, chosen: Any, same_sources: bool) -> LayerCache:
+        """A copy of these rows; same_sources: each reads what the row in its place has read, which is not copied."""
+        source = self.source
+        if source is not None and not same_sources:
+            source = Tensor(source[0].data[chosen]), Tensor(source[1].data[chosen])
+        return LayerCache(self._copied(self.keys, chosen), self._copied(self.values, chosen), self.length, source)
+
+    def _copied(self, array: Any, chosen: Any) -> Any:
+        """What is filled of it, and as much room behind it."""
+        copy = array_module(array).empty((len(chosen), *array.shape[1:]), array.dtype)
+        copy[:, :, : self.length] = array[chosen, :, : self.length]
+        return copy
+
+    @property
+    def n_bytes(self) -> int:
+        source = () if self.source is None else (each.data for each in self.source)
+        return sum(array.nbytes for array in (self.keys, self.values, *source))
+
 
 class Cache:
-    """The layers' caches of one batch of texts, appended to and cut at the end; for use without gradients."""
+    """The layers' caches of one batch of texts, appended to and cut at the end; for use without gradients.
 
-    def __init__(self, layers: Sequence[LayerCache]) -> None:
-        self.layers = list(layers)
+    Where the texts are written from sources, source_mask (B, 1, 1, S) tells these from padding.
+    """
+
+    def __init__(
+        self, layers: Sequence[LayerCache], source_mask: Any = None, of_source: Sequence[int] | None = None
+    ) -> None:
+        self.layers, self.source_mask = list(layers), source_mask
+        self.of_source = list(range(len(layers[0].keys)) if of_source is None else of_source)
 
     @classmethod
     def empty(cls, config: Any, batch: int, capacity: int, like: Any) -> Cache:
@@ -64,8 +91,27 @@ class Cache:
 
     @property
     def n_bytes(self) -> int:
-        """What it takes: 2 · layers · batch · key heads · capacity · channels of a head numbers."""
-        return sum(layer.keys.nbytes + layer.values.nbytes for layer in self.layers)
+        """What it takes: 2 · layers · batch · key heads · (capacity + tokens of a source) · channels of a head numbers.
+
+        The source's mask comes to that, a byte a token.
+        """
+        mask = 0 if self.source_mask is None else self.source_mask.nbytes
+        return sum(layer.n_bytes for layer in self.layers) + mask
+
+    def rows(self, chosen: Sequence[int]) -> Cache:
+        """These rows, in this order and as often as they are named: what beams branch from.
+
+        They are a copy, but for what is read of a source where each row stays with its own. All rows in their places
+        are the cache itself.
+        """
+        chosen = [int(row) for row in chosen]
+        if chosen == list(range(len(self.of_source))):
+            return self
+        of_source = [self.of_source[row] for row in chosen]
+        same = of_source == self.of_source
+        places = array_module(self.layers[0].keys).asarray(chosen, dtype=int)
+        mask = self.source_mask if same or self.source_mask is None else self.source_mask[places]
+        return Cache([layer.rows(places, same) for layer in self.layers], mask, of_source)
 
     def cut(self, length: int) -> None:
         """Forgets all but the first `length` tokens, so that others can be read in their place.
@@ -75,10 +121,6 @@ class Cache:
         """
         for layer in self.layers:
             layer.cut(length)
-
-    def rows(self, chosen: Any) -> Cache:
-        """A copy with these rows, in this order and as often as they are named: what beams branch from."""
-        return Cache([LayerCache(each.keys[chosen], each.values[chosen], each.length) for each in self.layers])
 
     def forget(self, n: int) -> None:
         """Drops the n oldest tokens of every row, so that there is room for as many new ones."""

@@ -13,6 +13,7 @@ from autograd import Key, Tensor, array_module, dropout, linear
 
 from ..errors import BadInput
 from .block import Block, run_blocks
+from .cache import Cache
 from .config import TransformerConfig
 from .layers import STD, Embedding, LayerNorm, Linear, RMSNorm, make_norm
 from .module import Module
@@ -72,15 +73,21 @@ class Stack(Module):
         source: Tensor | None = None,
         source_mask: Any = None,
         recompute: bool = False,
+        cache: Cache | None = None,
     ) -> Tensor:
-        """x (B, T, C). Masks as attention wants them; source (B, S, C): what a decoder reads."""
-        T = x.shape[1]
-        x = self.wpe.add(x)
+        """x (B, T, C). Masks as attention wants them; source (B, S, C): what a decoder reads.
+
+        cache: what has been read before x and of the source, to which x is added.
+        """
+        T, before = x.shape[1], 0 if cache is None else cache.length
+        at = before + array_module(x.data).arange(T) if before else None
+        x = self.wpe.add(x, at)
         if self.ln_embedding is not None:
             x = self.ln_embedding(x)
         x = dropout(x, self.p, key and key.fold("embedding"))
-        bias = self.wpe.bias(T, T, x)
-        x = run_blocks(self.h, x, key, mask, self.wpe, bias, source, source_mask, recompute)
+        bias = self.wpe.bias(T, before + T, x)
+        caches = None if cache is None else cache.layers
+        x = run_blocks(self.h, x, key, mask, self.wpe, bias, source, source_mask, recompute, at, caches)
         return x if self.ln_f is None else self.ln_f(x)
 
 
@@ -134,16 +141,35 @@ class Seq2Seq(Module):
         mask, recompute = _of_keys(source_mask, source.shape), self.recompute
         return self.encoder(table(source), key and key.fold("encoder"), mask, recompute=recompute)
 
-    def decode(self, inputs: Any, encoded: Tensor, source_mask: Any = None, key: Key | None = None) -> Tensor:
+    def decode(
+        self,
+        inputs: Any,
+        encoded: Tensor | None = None,
+        source_mask: Any = None,
+        key: Key | None = None,
+        cache: Cache | None = None,
+    ) -> Tensor:
         """Logits (B, T, V) for the target's ids (B, T) so far and the encoded source (B, S, C).
 
         A row whose source is all padding reads nothing: its cross attention adds no more than its own bias.
+        cache: what `new_cache` gave, in place of the source, and has been read since; inputs are what comes after it.
         """
-        mask = _of_keys(source_mask, encoded.shape[:2])
-        x = self.decoder(
-            self.wte(inputs), key and key.fold("decoder"), source=encoded, source_mask=mask, recompute=self.recompute
-        )
+        mask = _of_keys(source_mask, encoded.shape[:2]) if cache is None else cache.source_mask
+        x = self.wte(inputs)
+        x = self.decoder(x, key and key.fold("decoder"), None, encoded, mask, self.recompute, cache)
         return linear(x, self.wte.weight, transposed=True) if self.lm_head is None else self.lm_head(x)
+
+    def new_cache(self, encoded: Tensor, source_mask: Any = None, capacity: int | None = None) -> Cache:
+        """For targets of the encoded sources (B, S, C), of `capacity` tokens at most (None: block_size).
+
+        What cross attention asks of a source, its keys and values, is computed here, once. For use without gradients.
+        """
+        size = self.config.block_size if capacity is None else capacity
+        cache = Cache.empty(self.config, encoded.shape[0], size, encoded.data)
+        cache.source_mask = _of_keys(source_mask, encoded.shape[:2])
+        for layer, block in zip(cache.layers, self.decoder.h, strict=True):
+            layer.source = tuple(block.cross.read(encoded))
+        return cache
 
 
 def _of_keys(source_mask: Any, shape: tuple[int, ...]) -> Any:

@@ -32,3 +32,9 @@ class AnyOrderParser(Parser):
 
 def add_device(p: argparse.ArgumentParser) -> None:
     p.add_argument("--device", default="cpu", help="cpu, cuda, or cuda:1 (default: cpu)")
+
+
+def add_beam(p: argparse.ArgumentParser, width: int | None, text: str) -> None:
+    p.add_argument("--beam", type=int, default=width, metavar="N", help=text)
+    p.add_argument("--length-penalty", type=float, default=0.6, metavar="A", help="more favours longer texts (0.6)")
+    p.add_argument("--best", type=int, default=1, metavar="N", help="show the N best of the beam with their scores")

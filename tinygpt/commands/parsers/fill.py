@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
-from .base import add_device
+from .base import add_beam, add_device
 
 
 def add_fill(commands: Any) -> None:
@@ -33,15 +33,14 @@ def add_translate(commands: Any) -> None:
         p.set_defaults(run_command=_translate, whole=whole)
         p.add_argument("run", metavar="RUN", help="directory of a run with --task seq2seq")
         p.add_argument("text", metavar="TEXT", nargs="?", help="default: standard input")
-        p.add_argument("--beam", type=int, default=4, help="beginnings that are gone on with (1: greedy)")
-        p.add_argument("--length-penalty", type=float, default=0.6, help="more favours longer texts")
+        add_beam(p, 4, "beginnings that are gone on with (default: 4; 1: greedy)")
         p.add_argument("--max-new-tokens", type=int, help="default: what the context holds")
         add_device(p)
 
 
 def _translate(given: argparse.Namespace) -> None:
+    from ..beams import BeamOptions
     from ..translate import translate_command
 
-    translate_command(
-        given.run, given.text, given.beam, given.length_penalty, given.max_new_tokens, given.whole, given.device
-    )
+    beams = BeamOptions(given.beam, given.length_penalty, given.best)
+    translate_command(given.run, given.text, beams, given.max_new_tokens, given.whole, given.device)

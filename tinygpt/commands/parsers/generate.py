@@ -6,7 +6,7 @@ import argparse
 from dataclasses import fields
 from typing import Any
 
-from .base import add_device
+from .base import add_beam, add_device
 from .choosing import add_choosing
 
 
@@ -19,6 +19,7 @@ def add_generate(commands: Any) -> None:
     p.add_argument("--min-new-tokens", type=int, default=0, metavar="N", help="the text does not end before N tokens")
     p.add_argument("--logprobs", action="store_true", help="list each new token with its log-probability afterwards")
     p.add_argument("--num-samples", type=int, default=1, help="texts, written together")
+    add_beam(p, None, "search with N beginnings for the likeliest text, in place of drawing")
     p.add_argument("--draft", metavar="DIR", help="a smaller model with the same tokenizer, which guesses ahead")
     p.add_argument("--ahead", type=int, metavar="N", help="tokens that --draft guesses at a time (default: 4)")
     add_device(p)

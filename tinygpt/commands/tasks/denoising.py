@@ -11,7 +11,7 @@ import numpy as np
 
 from autograd import Key
 
-from ...generate import greedy_search
+from ...generate import greedy_search, translations
 from ...model import Seq2Seq, Seq2SeqConfig
 from ...text.corpus import Corpus
 from ...text.denoising import infilling, sentinels, span_corruption
@@ -67,7 +67,8 @@ class DenoisingTask(TextTask):
         batch = self.drawn(self.texts.validation, self.options.seed + 2, seed)
         source, mask = batch.source[:1], batch.source_mask[:1]
         most = self.options.block_size - 1
-        (made,) = greedy_search(model, np.asarray(source), np.asarray(mask), self._end, self._end, most)
+        begun = translations(model, np.asarray(source), np.asarray(mask), self._end, most)
+        (made,) = greedy_search(begun, [self._end])
         spoiled = self.tokenizer.decode(np.asarray(source[0])[np.asarray(mask[0])])
         print(f"  {spoiled!r}\n  → {self.tokenizer.decode(made)!r}", flush=True)
 

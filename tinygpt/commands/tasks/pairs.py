@@ -14,7 +14,7 @@ import numpy as np
 from autograd import Key
 
 from ...errors import BadInput, MissingExtra
-from ...generate import greedy_search
+from ...generate import greedy_search, translations
 from ...model import Seq2Seq, Seq2SeqConfig
 from ...text.batches import IGNORE
 from ...text.corpus.documents import fingerprint_of
@@ -167,7 +167,7 @@ class PairTask(Task):
         size, made = self.options.block_size, []
         for start in range(0, len(sources), AT_ONCE):
             ids = [row[:size] for row in self.tokenizer.encode_batch(sources[start : start + AT_ONCE])]
-            made += greedy_search(model, *pad(ids), self._end, self._end, max_new_tokens=size - 1)
+            made += greedy_search(translations(model, *pad(ids), self._end, max_new_tokens=size - 1), [self._end])
         return [self.tokenizer.decode(each).strip() for each in made]
 
 

@@ -1,0 +1,36 @@
+"""What commands that search with a beam have in common: its options, and how what it finds is shown."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
+
+from ..errors import BadInput
+from ..generate import Beginnings, beam_search, wu_penalty
+
+
+@dataclass(frozen=True)
+class BeamOptions:
+    """A beam search as the command line asks for it. Raises BadInput for one that cannot be."""
+
+    beam: int
+    length_penalty: float
+    best: int
+
+    def __post_init__(self) -> None:
+        if self.beam < 1:
+            raise BadInput(f"--beam must be at least 1, not {self.beam}")
+        if not math.isfinite(self.length_penalty):
+            raise BadInput(f"--length-penalty must be a number, not {self.length_penalty}")
+        if not 1 <= self.best <= self.beam:
+            raise BadInput(f"--best must be from 1 to the {self.beam} of --beam, not {self.best}")
+
+
+def print_best(
+    options: BeamOptions, begun: Beginnings, ends: Collection[int], text: Callable[[list[int]], str]
+) -> None:
+    """Searches one text, and prints the best that was found, with its score where more are asked for."""
+    (found,) = beam_search(begun, ends, options.beam, wu_penalty(options.length_penalty))
+    for each in found[: options.best]:
+        print(f"{each.score:9.3f}  {text(each.tokens)}" if options.best > 1 else text(each.tokens), flush=True)
