@@ -23,7 +23,7 @@ from ..train.run import Run
 from ..view import loss_curve, loss_curve_png
 from .interrupt import Interrupt
 from .options import TrainOptions
-from .tasks import TASKS, Task
+from .tasks import Task, task_of
 
 
 def train_command(given: dict[str, Any], resume: bool, overwrite: bool) -> None:
@@ -49,7 +49,7 @@ class _Job:
         if not overwrite and Run(options.out).path.exists():
             Run.create(options.out, overwrite)  # says at once what is in the way
         _require_device(options.device)
-        kind, begun = TASKS[options.task], _beginning(options)
+        kind, begun = task_of(options), _beginning(options)
         task = kind(kind.read(options), options, begun and begun.tokenizer)
         model = task.model(Key(options.seed).fold("init"))
         if begun is not None:
@@ -73,7 +73,7 @@ class _Job:
             ) from None
         options = options.resumed_with(given)
         _require_device(options.device)
-        kind = TASKS[options.task]
+        kind = task_of(options)
         data = kind.read(options)
         if data.fingerprint != fingerprint:
             raise BadInput(
