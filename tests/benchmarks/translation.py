@@ -80,11 +80,11 @@ def measure(options: argparse.Namespace) -> dict[str, Any]:
         print(f"{processor_name()}, {threads} threads; {facts['pairs']:,} pairs, {facts['max_pairs']} a step; "
               f"{facts['parameters']:,} parameters, label smoothing {facts['smoothing']}")  # fmt: skip
         losses, times = train_in_turns(sides, options.steps)
-        check_first(losses)
         scores = {"word for word": sides["tinygpt"].ask("word_for_word")}
         scores |= {name: side.ask("scores") for name, side in sides.items()}
+        versions = {key: value for side in sides.values() for key, value in side.ask("versions").items()}
     show(scores, times, facts["tested"])
-    return summary(options.steps, losses, times, scores)
+    return summary(losses, times, scores) | {"threads": threads, "versions": versions}
 
 
 def share_weights(sides: Mapping[str, Child]) -> dict[str, Any]:
@@ -97,7 +97,10 @@ def share_weights(sides: Mapping[str, Child]) -> dict[str, Any]:
 
 
 def train_in_turns(sides: Mapping[str, Child], steps: int) -> tuple[dict[str, list[float]], dict[str, list[float]]]:
-    """(losses, milliseconds) of every step, by side. The first turn is the steps whose losses must be equal."""
+    """(losses, milliseconds) of every step, by side. The first turn is the steps whose losses must be equal.
+
+    Raises ChildFailed where they are not.
+    """
     losses: dict[str, list[float]] = {name: [] for name in sides}
     times: dict[str, list[float]] = {name: [] for name in sides}
     print_row("step", *sides, "apart by")
@@ -109,6 +112,8 @@ def train_in_turns(sides: Mapping[str, Child], steps: int) -> tuple[dict[str, li
             losses[name] += learned["losses"]
             times[name] += learned["ms"]
         ours, theirs = (statistics.fmean(losses[name][-turn:]) for name in SIDES)
+        if not done:
+            check_first(losses)
         print_row(f"{done}–{done + turn - 1}", f"{ours:.4f}", f"{theirs:.4f}", f"{ours - theirs:+.1e}")
     return losses, times
 
@@ -118,9 +123,8 @@ def print_row(*cells: object) -> None:
 
 
 def check_first(losses: Mapping[str, Sequence[float]]) -> None:
-    """Raises ChildFailed where the first losses are not equal."""
     if not (apart := apart_at_first(losses)) <= TOLERANCE:
-        raise ChildFailed(f"the first {FIRST} losses differ by up to {apart:.1e} of their size: {dict(losses)}")
+        raise ChildFailed(f"the first losses differ by up to {apart:.1e} of their size: {dict(losses)}")
 
 
 def apart_at_first(losses: Mapping[str, Sequence[float]]) -> float:
@@ -145,7 +149,6 @@ def show(scores: Mapping[str, Mapping[str, float]], times: Mapping[str, Sequence
 
 
 def summary(
-    steps: int,
     losses: Mapping[str, Sequence[float]],
     times: Mapping[str, Sequence[float]],
     scores: Mapping[str, Mapping[str, float]],
@@ -156,7 +159,7 @@ def summary(
           f"the last tenth apart by {apart:+.4f} ± {error:.4f} nats a token")  # fmt: skip
     ms = {name: median(times[name]) for name in SIDES}
     return {
-        "cpu": processor_name(), "steps": steps, "first_losses_apart": apart_at_first(losses),
+        "cpu": processor_name(), "steps": len(losses["tinygpt"]), "first_losses_apart": apart_at_first(losses),
         "last_losses_apart": round(apart, 5), "standard_error": round(error, 5), "scores": dict(scores),
         "ms": ms["tinygpt"], "peer_ms": ms["torch"], "ratio": ratio(ms["tinygpt"], ms["torch"]),
     }  # fmt: skip

@@ -75,8 +75,11 @@ class Side:
     def facts(self) -> dict[str, Any]:
         return {
             "parameters": self.model.n_params, "pairs": len(self.learn_from), "tested": len(self.unseen),
-            "max_pairs": self.form["max_pairs"], "smoothing": self.form["smoothing"], "numpy": numpy.__version__,
+            "max_pairs": self.form["max_pairs"], "smoothing": self.form["smoothing"],
         }  # fmt: skip
+
+    def versions(self) -> dict[str, str]:
+        return {"numpy": numpy.__version__}
 
 
 class Ours(Side):
@@ -115,6 +118,11 @@ class Torch(Side):
                 group["lr"] = self.rate(index)
             yield train_step(self.peer, self.peer, optimizer, *map(torch.from_numpy, self.batches(index)))
 
+    def versions(self) -> dict[str, str]:
+        import torch
+
+        return {"torch": torch.__version__}
+
     def write(self, sources: list[str]) -> list[str]:
         import torch
         from peers.torch_seq2seq import greedy_search
@@ -136,7 +144,8 @@ def main() -> None:
         torch.set_num_threads(int(threads))
     example = runpy.run_path(str(EXAMPLE))
     side = SIDES[name](example, None if data == "-" else data, int(steps), int(tested))
-    serve({each: getattr(side, each) for each in ("facts", "save", "load", "learn", "scores", "word_for_word")})
+    requests = ("facts", "versions", "save", "load", "learn", "scores", "word_for_word")
+    serve({each: getattr(side, each) for each in requests})
 
 
 if __name__ == "__main__":
