@@ -70,6 +70,7 @@ class TestMaskedLanguageModeling:
         assert_refused(command(*options, "--data", *stories), "--task mlm")
         options += ["--task", "mlm"]
         assert_refused(command(*options, "--data", data), "to learn from", "two documents")
+        assert_refused(command(*options, "--data", *stories, "--bpe-dropout", "0.1"), "choose one")
         assert_refused(command(*options, "--data", *stories, "--init-from", encoder), "--init-from")
         assert not (tmp_path / "run").exists()
 

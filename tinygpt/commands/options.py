@@ -95,6 +95,8 @@ class TrainOptions:
             )
         if self.next_sentence and (self.task, self.tokenizer) != ("mlm", "bpe"):
             raise BadInput("--next-sentence needs --task mlm and --tokenizer bpe, which can mark where a sentence ends")
+        if self.next_sentence and self.bpe_dropout:
+            raise BadInput("--bpe-dropout is for rows of text and --next-sentence draws pairs from it: choose one")
         for name in ("beta1", "beta2"):
             self._require(name, lambda x: 0 <= x < 1, "at least 0 and below 1")
         self._require("seed", lambda x: 0 <= x <= LARGEST_SEED, f"from 0 to {LARGEST_SEED}")

@@ -81,6 +81,6 @@ class NextSentenceTask(MaskedTask):
         return f"{self.options.batch_size * self.options.gradient_accumulation_steps:,} pairs"
 
     def scores(self, model: Bert) -> list[str]:
-        right = pairs_told_apart(model, self.all_held_out())
+        right = pairs_told_apart(model, self.whole_validation())
         told = ["\npairs that follow each other told from others", f"{self.this_model:<40} {right:>6.1%}"]
         return [*super().scores(model), *told]
