@@ -1,7 +1,8 @@
 """An encoder–decoder translates: arithmetic in words to figures, or English to French.
 
 Beside it lie tinygpt/model/seq2seq.py (the model), tinygpt/text/pair_batches.py (teacher forcing),
-tinygpt/train/losses.py and tinygpt/generate/beam.py (greedy and beam search).
+tinygpt/train/losses.py and tinygpt/generate/beam.py (greedy and beam search). The same steps in PyTorch, number by
+number: tests/benchmarks/translation.py.
 
 About a minute on two cores. With pairs of your own, a source, a tab and a target a line, such as Tatoeba's:
 
@@ -26,9 +27,21 @@ from tinygpt.train.metrics import WordForWord, bleu, chrf, exact_match
 STEPS, LOOK_EVERY = 1000, 200
 MOST_WORDS = 8  # of a sentence read from a file
 TESTED, SHOWN, AT_ONCE = 300, 6, 50
+MOST_TOKENS = 40  # of a translation
+BETA2 = 0.98
 SEED = 9
 ARITHMETIC = {"n_embd": 64, "n_layer": 2, "vocabularies": (340, 257), "max_pairs": 64, "rate": 2e-3, "smoothing": 0.0}
 SENTENCES = {"n_embd": 192, "n_layer": 3, "vocabularies": (4000, 4000), "max_pairs": 64, "rate": 1e-3, "smoothing": 0.1}
+
+
+def pairs_of(data, tested):
+    """(pairs to learn from, source → all its targets of `tested` that are not among them, both tokenizers, form)."""
+    form = ARITHMETIC if data is None else SENTENCES
+    pairs = arithmetic_pairs(20_000, SEED, most_operations=2) if data is None else short(read_pairs(data))
+    learn_from, held_out = split_pairs(pairs, 0.05)
+    unseen = dict(list(by_source(held_out).items())[:: max(1, len(held_out) // tested)])
+    sides = zip(*learn_from)
+    return learn_from, unseen, [Tokenizer.train(texts, size) for texts, size in zip(sides, form["vocabularies"])], form
 
 
 def short(pairs):
@@ -36,19 +49,66 @@ def short(pairs):
     return [pair for pair in pairs if max(len(text.split()) for text in pair) <= MOST_WORDS]
 
 
-def write(search, model, tokenizers, sources):
-    """The translations of many sources, some at once."""
+def batches_of(form, learn_from, tokenizers):
+    end = tokenizers[1].end_of_text
+    return PairBatches(encode_pairs(learn_from, *tokenizers), end, end, SEED, form["max_pairs"])
+
+
+def fresh_model(form, tokenizers):
+    source_size, size = (tokenizer.vocab_size for tokenizer in tokenizers)
+    sizes = {"n_layer": form["n_layer"], "n_embd": form["n_embd"], "init_std": form["n_embd"] ** -0.5}
+    return Seq2Seq(Seq2SeqConfig(size, 64, source_vocab_size=source_size, **sizes), Key(SEED))
+
+
+def rate_of(form, steps):
+    return warmup_cosine(form["rate"], form["rate"] / 20, steps // 10 + 1, steps)
+
+
+def within(minutes, rate, steps):
+    """The same schedule, gone through faster where the time will be over before the steps are."""
+    began = time.monotonic()
+    return lambda step: rate(max(step, int(steps * (time.monotonic() - began) / (60 * minutes))))
+
+
+def trained(form, learn_from, tokenizers, steps, minutes):
+    """A model that has learned for so many steps, or minutes."""
+    batches, model = batches_of(form, learn_from, tokenizers), fresh_model(form, tokenizers)
+    print(f"{model.n_params:,} parameters; {len(batches)} batches of {form['max_pairs']} pairs of like lengths")
+    optimizer = AdamW(model.parameters(), beta2=BETA2)
+    loss = partial(seq2seq_loss, label_smoothing=form["smoothing"])
+    rate, began = within(minutes, rate_of(form, steps), steps), time.monotonic()
+    for step in train(model, loss, batches, optimizer, steps, rate, seed=SEED):
+        if step.index % LOOK_EVERY == 0 or step.index == steps - 1:
+            print(f"step {step.index:5}: loss {step.loss:.3f} on its batch, rate {step.learning_rate:.1e}", flush=True)
+        if time.monotonic() - began > 60 * minutes:
+            print(f"step {step.index:5}: {minutes:g} minutes are over, of {steps} steps; loss {step.loss:.3f}")
+            break
+    return model
+
+
+def write(search, tokenizers, sources):
+    """The translations of many sources, some at once: search(ids, mask, end) gives the ids of each."""
     source_tokenizer, tokenizer = tokenizers
     end, texts = tokenizer.end_of_text, []
     for start in range(0, len(sources), AT_ONCE):
         ids = source_tokenizer.encode_batch(sources[start : start + AT_ONCE])
-        found = search(translations(model, *pad(ids), end, max_new_tokens=40), [end])
-        texts += [tokenizer.decode(each).strip() for each in found]
+        texts += [tokenizer.decode(each).strip() for each in search(*pad(ids), end)]
     return texts
 
 
-def best_of_four(beginnings, ends):
-    return [best.tokens for best, *_ in beam_search(beginnings, ends, width=4)]
+def likeliest_of(model):
+    """Each token the likeliest one."""
+    return lambda ids, mask, end: greedy_search(translations(model, ids, mask, end, MOST_TOKENS), [end])
+
+
+def best_of_four(model):
+    """The best that a beam of four finds."""
+
+    def search(ids, mask, end):
+        found = beam_search(translations(model, ids, mask, end, MOST_TOKENS), [end], width=4)
+        return [best.tokens for best, *_ in found]
+
+    return search
 
 
 def report(name, hypotheses, references):
@@ -60,44 +120,17 @@ def report(name, hypotheses, references):
     print(line)
 
 
-def trained(form, learn_from, tokenizers, steps, minutes):
-    """A model that has learned for so many steps, or minutes."""
-    pairs, end = encode_pairs(learn_from, *tokenizers), tokenizers[1].end_of_text
-    batches = PairBatches(pairs, end, end, SEED, form["max_pairs"])
-    sizes = {"n_layer": form["n_layer"], "n_embd": form["n_embd"], "init_std": form["n_embd"] ** -0.5}
-    source_size, size = (tokenizer.vocab_size for tokenizer in tokenizers)
-    model = Seq2Seq(Seq2SeqConfig(size, 64, source_vocab_size=source_size, **sizes), Key(SEED))
-    print(f"{model.n_params:,} parameters; {len(batches)} batches of {form['max_pairs']} pairs of like lengths")
-    optimizer = AdamW(model.parameters(), beta2=0.98)
-    loss = partial(seq2seq_loss, label_smoothing=form["smoothing"])
-    rate = warmup_cosine(form["rate"], form["rate"] / 20, steps // 10 + 1, steps)
-    began = time.monotonic()
-    for step in train(model, loss, batches, optimizer, steps, rate, seed=SEED):
-        if step.index % LOOK_EVERY == 0 or step.index == steps - 1:
-            print(f"step {step.index:5}: loss {step.loss:.3f} on its batch", flush=True)
-        if time.monotonic() - began > 60 * minutes:
-            print(f"step {step.index:5}: {minutes} minutes are over")
-            break
-    return model
-
-
 def main(data=None, steps=STEPS, minutes=20.0, tested=TESTED):
-    form = ARITHMETIC if data is None else SENTENCES
-    pairs = arithmetic_pairs(20_000, SEED, most_operations=2) if data is None else short(read_pairs(data))
-    learn_from, held_out = split_pairs(pairs, 0.05)
-    unseen = dict(list(by_source(held_out).items())[:: max(1, len(held_out) // tested)])
+    learn_from, unseen, tokenizers, form = pairs_of(data, tested)
     print(f"{len(learn_from):,} pairs to learn from; {len(unseen)} sources that occur in none of them to test with")
-
-    sides = zip(*learn_from)
-    tokenizers = [Tokenizer.train(texts, size) for texts, size in zip(sides, form["vocabularies"])]
     model = trained(form, learn_from, tokenizers, steps, minutes)
 
     sources, references = list(unseen), list(unseen.values())
-    greedy = write(greedy_search, model, tokenizers, sources)
+    greedy = write(likeliest_of(model), tokenizers, sources)
     print()
     report("word for word", list(map(WordForWord(learn_from), sources)), references)
     report("greedy", greedy, references)
-    report("beam of 4", write(best_of_four, model, tokenizers, sources), references)
+    report("beam of 4", write(best_of_four(model), tokenizers, sources), references)
     for source, text, expected in list(zip(sources, greedy, references))[:SHOWN]:
         print(f"\n  {source}\n  {text}" + ("" if text in expected else f"\n  (expected: {' or '.join(expected)})"))
     return exact_match(greedy, references)

@@ -2,8 +2,13 @@
 
 import json
 
+import numpy as np
 import pytest
-from command_line import SMALL, assert_refused, logged
+from command_line import SMALL, arrays_of, assert_refused, logged, some_text
+
+from autograd import Key
+from tinygpt.model import Bert
+from tinygpt.train.run import Run
 
 pytest_plugins = ["command_fixtures"]
 pytestmark = [pytest.mark.core, pytest.mark.usefixtures("without_matplotlib")]
@@ -16,6 +21,15 @@ def encoder(command, data, tmp_path):
     return tmp_path / "encoder"
 
 
+@pytest.fixture(scope="module")
+def stories(tmp_path_factory):
+    directory = tmp_path_factory.mktemp("stories")
+    paths = [directory / f"{number}.txt" for number in range(20)]
+    for number, path in enumerate(paths):
+        path.write_text(some_text(150, seed=number), encoding="utf-8")
+    return paths
+
+
 class TestMaskedLanguageModeling:
     def test_training_shows_what_is_guessed_and_how_often_rightly(self, command, data, tmp_path):
         result = command("train", "--task", "mlm", "--data", data, "--out", tmp_path / "run", *SMALL)
@@ -24,6 +38,41 @@ class TestMaskedLanguageModeling:
                       "the most frequent token", "tinygpt fill"):  # fmt: skip
             assert words in result.out
         assert any("validation_loss" in entry for entry in logged(tmp_path / "run"))
+
+    def test_pairs_of_sentences(self, command, stories, tmp_path):
+        options = ["--task", "mlm", "--next-sentence", "--data", *stories, *SMALL, "--tokenizer", "bpe"]
+        run = tmp_path / "run"
+        result = command("train", *options, "--vocab-size", "280", "--out", run)
+        assert result.status == 0, result.err
+        for words in ("half of the pairs", "4 pairs on cpu", "<|sep|>", "hidden tokens guessed right", "told from"):
+            assert words in result.out
+        result = command("train", "--out", run, "--resume", "--max-iters", "14")
+        assert result.status == 0, result.err
+        assert logged(run)[-1]["step"] == 13
+        (candidates,) = json.loads(command("fill", run, "the [MASK] on it", "--top-k", "3", "--json").out)
+        assert len(candidates) == 3
+
+    def test_pairs_learn_by_both_losses(self, command, stories, tmp_path):
+        """The head for pairs learns, which masked language modeling alone leaves as it was."""
+        heads = {}
+        for name, more in (("tokens", []), ("pairs", ["--next-sentence"])):
+            options = [*SMALL, "--tokenizer", "bpe", "--vocab-size", "280", "--weight-decay", "0", *more]
+            result = command("train", "--task", "mlm", "--data", *stories, *options, "--out", tmp_path / name)
+            assert result.status == 0, result.err
+            start = Bert(Run(tmp_path / name).load().model_config, Key(1337).fold("init")).state_dict()
+            heads[name] = np.abs(arrays_of(tmp_path / name)["model.nsp_head.weight"] - start["nsp_head.weight"]).max()
+        assert heads["tokens"] == 0 < heads["pairs"]
+
+    def test_what_has_no_pairs_of_sentences(self, command, data, stories, encoder, tmp_path):
+        options = ["train", "--next-sentence", *SMALL, "--out", tmp_path / "run"]
+        assert_refused(command(*options, "--task", "mlm", "--data", *stories), "--tokenizer bpe")
+        options += ["--tokenizer", "bpe", "--vocab-size", "280"]
+        assert_refused(command(*options, "--data", *stories), "--task mlm")
+        options += ["--task", "mlm"]
+        assert_refused(command(*options, "--data", data), "to learn from", "two documents")
+        assert_refused(command(*options, "--data", *stories, "--bpe-dropout", "0.1"), "choose one")
+        assert_refused(command(*options, "--data", *stories, "--init-from", encoder), "--init-from")
+        assert not (tmp_path / "run").exists()
 
     def test_resumed_is_never_stopped(self, command, data, tmp_path, encoder):
         stopped = tmp_path / "stopped"

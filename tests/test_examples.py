@@ -11,6 +11,7 @@ import sys
 import xml.etree.ElementTree as ElementTree
 from itertools import pairwise
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -187,6 +188,19 @@ def test_translation_of_a_file(capsys, tmp_path):
     assert "word for word" in translations(text)
 
 
+def test_the_rate_falls_with_the_time_where_that_is_over_first(monkeypatch):
+    example = runpy.run_path(str(EXAMPLES / "09_translation.py"))
+    within, rate = example["within"], example["rate_of"](example["ARITHMETIC"], 100)
+    seconds = [7.0]
+    monkeypatch.setitem(within.__globals__, "time", SimpleNamespace(monotonic=lambda: seconds[-1]))
+    hurried = within(1, rate, 100)
+    assert hurried(30) == rate(30)
+    seconds.append(7 + 45)
+    assert hurried(30) == rate(75) and hurried(80) == rate(80)
+    seconds.append(7 + 60)
+    assert hurried(31) == rate(100) < rate(99)
+
+
 @pytest.mark.slow
 def test_translation_is_right():
     score = translations(run("09_translation.py", timeout=SLOW))
@@ -203,9 +217,19 @@ def test_summarization_of_a_file(capsys, tmp_path):
     pairs = tmp_path / "pairs.jsonl"
     lines = [{"source": [f"It is {i} o'clock.", "So it is late."], "target": [f"{i}.", "Late."]} for i in range(99)]
     pairs.write_text("\n".join(map(json.dumps, lines)), encoding="utf-8")
-    text = run_shortly("10_summarization.py", capsys, steps=1, tested=5, data=pairs)
+    text = run_shortly("10_summarization.py", capsys, steps=1, tested=5, data=[pairs])
     assert all(0 < loss < 10 for loss in losses_of_summaries(text))
     assert re.search(r"^T5: .*<extra_id_0>", text, re.MULTILINE)
+
+
+@pytest.mark.slow
+def test_denoising_helps_to_summarize():
+    text = run("10_summarization.py", timeout=SLOW)
+    alone, denoised = losses_of_summaries(text)
+    assert denoised < alone - 0.5
+    rows = re.findall(r"^(summaries|denoising)\b(.+\d)$", text, re.MULTILINE)
+    rouge_l = {name: numbers(row)[-1] for name, row in rows}
+    assert rouge_l["denoising"] > rouge_l["summaries"]
 
 
 def check_masked(text: str) -> dict[str, float]:

@@ -201,7 +201,7 @@ class TestThreads:
         assert x.size > BLOCK  # or there would be nothing to share
         targets = np.random.default_rng(0).integers(c, size=len(x))
         calls = [("softmax", [x]), ("log_softmax", [x]), ("gelu", [x]), ("cross_entropy", [x, targets]),
-                 ("layer_norm", [x, x[0], x[1]]), ("dropout", [x, 0.5, Key(3)]),
+                 ("layer_norm", [x, x[0], x[1]]), ("rms_norm", [x, x[0]]), ("dropout", [x, 0.5, Key(3)]),
                  ("attention", [normal((2, 4, 200, 16), dtype)] * 3)]  # fmt: skip
         for name, arguments in calls:
             needs = {"needs": (True, True, True, False)} if name == "attention" else {}

@@ -21,7 +21,17 @@ from tinygpt.text.masked_lm import (
     word_edges,
 )
 from tinygpt.text.next_sentence import next_sentence_batch, sentences, shortened
-from tinygpt.text.tokenizer import END_OF_TEXT, MASK, PAD, CharTokenizer, Tokenizer, WordPiece
+from tinygpt.text.tokenizer import (
+    CLASSIFY,
+    END_OF_TEXT,
+    MASK,
+    PAD,
+    SEPARATE,
+    CharTokenizer,
+    Tokenizer,
+    WordPiece,
+    load_tokenizer,
+)
 
 pytestmark = pytest.mark.core
 
@@ -234,6 +244,19 @@ class TestPairs:
         lengths = batch.mask.sum(axis=1)
         assert set(lengths.tolist()) == {5, 7} and batch.inputs.shape == (50, 7)
         assert (batch.inputs[~batch.mask] == 0).all() and (batch.targets[~batch.mask] == IGNORE).all()
+
+    def test_a_vocabulary_of_bytes_marks_pairs_as_berts_does(self, tmp_path):
+        plain = Tokenizer([(b"a", b"b")], (MASK, CLASSIFY, SEPARATE), merge_counts=[3])
+        marked = plain.in_pairs()
+        begin, separator = (marked.special_tokens[name] for name in (CLASSIFY, SEPARATE))
+        assert marked.encode("abc") == plain.encode("abc") and marked.merge_counts == [3]
+        assert marked.surround([7], [8, 9]) == [begin, 7, separator, 8, 9, separator]
+        assert marked.token_types([7], [8, 9]) == [0, 0, 0, 1, 1, 1]
+        assert marked.surround([7]) == [begin, 7, separator] and plain.surround([7], [8]) == [7, 8]
+        marked.save(tmp_path / "tokenizer.json")
+        assert load_tokenizer(tmp_path / "tokenizer.json").surround([], []) == [begin, separator, separator]
+        with pytest.raises(BadInput, match=r"no <\|cls\|> to put"):
+            Tokenizer().in_pairs()
 
     def test_lines_are_sentences(self):
         assert sentences(["so\n\n a, b\n", "", "un"], BERT) == [[[10], [11, 9, 12]], [[5]]]

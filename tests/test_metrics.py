@@ -86,6 +86,11 @@ class TestWordForWord:
         pairs = [Pair(f"mot{i} .", f"word{i} .") for i in range(5)] * 2
         assert WordForWord(pairs)("mot3 .") == "word3 ."
 
+    def test_what_stands_between_words_stays(self):
+        """Else sacrebleu would warn of texts in which each sign stands alone."""
+        pairs = [Pair("mot.", "word."), Pair("mot, autre", "word, other"), Pair("autre.", "other.")]
+        assert WordForWord(pairs)("autre mot,  mot.") == "other word,  word."
+
 
 def test_the_lead_sentence():
     assert lead_sentence("It rains, e.g. here. It snows! Or not?") == "It rains, e.g. here."

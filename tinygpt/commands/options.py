@@ -50,6 +50,9 @@ class TrainOptions:
     n_kv_head: int | None = option(None, "heads of keys and values (default: as many as attention heads)", fixed=True)
     dropout: float = option(0.0, "probability with which activations are dropped")
     whole_words: bool = option(False, "hide whole words, with --task mlm", fixed=True)
+    next_sentence: bool = option(
+        False, "with --task mlm, of pairs of lines, whether the second follows the first", fixed=True
+    )
     denoising: str = option("spans", "with --task denoise, T5's or BART's", ("spans", "infilling"), fixed=True)
     label_smoothing: float = option(0.0, "with --task seq2seq, what is taken from the right token and given to all")
     init_from: str | None = option(None, "directory of a run of this kind to begin from", fixed=True)
@@ -90,6 +93,10 @@ class TrainOptions:
             raise BadInput(
                 f"--bpe-dropout needs --tokenizer bpe: with {self.tokenizer} there are no merges to leave out"
             )
+        if self.next_sentence and (self.task, self.tokenizer) != ("mlm", "bpe"):
+            raise BadInput("--next-sentence needs --task mlm and --tokenizer bpe, which can mark where a sentence ends")
+        if self.next_sentence and self.bpe_dropout:
+            raise BadInput("--bpe-dropout is for rows of text and --next-sentence draws pairs from it: choose one")
         for name in ("beta1", "beta2"):
             self._require(name, lambda x: 0 <= x < 1, "at least 0 and below 1")
         self._require("seed", lambda x: 0 <= x <= LARGEST_SEED, f"from 0 to {LARGEST_SEED}")

@@ -24,7 +24,7 @@ from ..view import loss_curve, loss_curve_png
 from .interrupt import Interrupt
 from .opening import choose_device
 from .options import TrainOptions
-from .tasks import TASKS, Task
+from .tasks import Task, task_of
 
 
 def train_command(given: dict[str, Any], resume: bool, overwrite: bool) -> None:
@@ -50,7 +50,7 @@ class _Job:
         if not overwrite and Run(options.out).path.exists():
             Run.create(options.out, overwrite)  # says at once what is in the way
         choose_device(options.device)
-        kind, begun = TASKS[options.task], _beginning(options)
+        kind, begun = task_of(options), _beginning(options)
         task = kind(kind.read(options), options, begun and begun.tokenizer)
         model = task.model(Key(options.seed).fold("init"))
         if begun is not None:
@@ -74,7 +74,7 @@ class _Job:
             ) from None
         options = options.resumed_with(given)
         choose_device(options.device)
-        kind = TASKS[options.task]
+        kind = task_of(options)
         data = kind.read(options)
         if data.fingerprint != fingerprint:
             raise BadInput(

@@ -213,8 +213,9 @@ def _gpt3(
 
 
 def _gpt_neo(
-    name: str, n_layer: int, n_head: int, n_embd: int, published: int, released: int, training: dict[str, Any]
-) -> Preset:
+    name: str, n_layer: int, n_head: int, n_embd: int, published: int, released: int, steps: int,
+    training: dict[str, Any],
+) -> Preset:  # fmt: skip
     page = "Black et al. 2021, GPT-Neo: model card"
     return Preset(
         name,
@@ -227,7 +228,7 @@ def _gpt_neo(
         added=n_layer * 3 * n_embd,
         note=(
             "Its queries, keys and values have no bias, ours have. Its attention does not divide by √D, and every "
-            "second layer's sees 256 tokens. Batch: tokens divided by steps."
+            f"second layer's sees 256 tokens. Tokens: {steps:,} steps of {training['batch'] // 2048} sequences of 2048."
         ),
     )
 
@@ -256,7 +257,8 @@ GPT_J = Preset(
     note=(
         "In each layer ours has biases in attention (4 C) and a second normalization (2 C), which GPT-J, whose "
         "attention and perceptron stand side by side, has not; its output layer has a bias, ours has none. Rotary "
-        "positions turn 64 of its 256 channels a head, and all of ours. Its README counts 6,053,381,344: what each of "
+        "positions turn 64 of its 256 channels a head, and all of ours. Tokens: 383,500 steps of 512 sequences of "
+        "2048, where the released configuration names 350,000. Its README counts 6,053,381,344: what each of "
         "8 parts holds a copy of is counted 8 times."
     ),
 )  # fmt: skip
@@ -287,10 +289,10 @@ PRESETS: tuple[Preset, ...] = (
     _gpt3("gpt3-13b", 40, 40, 5120, 12_850 * M, 2_000_000, 1.0e-4, 268.0,
           "Table 2.1 has 5,140 channels, which 40 heads of 128 do not make; 5,120 do."),
     _gpt3("gpt3-175b", 96, 96, 12288, 174_600 * M, 3_200_000, 0.6e-4, 3_640.0),
-    _gpt_neo("gpt-neo-125m", 12, 12, 768, 125 * M, 125_198_592, {"tokens": 300 * B, "batch": 256 * 2048}),
-    _gpt_neo("gpt-neo-1.3b", 24, 16, 2048, 1_300 * M, 1_315_575_808,
+    _gpt_neo("gpt-neo-125m", 12, 12, 768, 125 * M, 125_198_592, 572_300, {"tokens": 300 * B, "batch": 256 * 2048}),
+    _gpt_neo("gpt-neo-1.3b", 24, 16, 2048, 1_300 * M, 1_315_575_808, 362_000,
              _NEO | {"tokens": 380 * B, "learning_rate": 2e-4, "precision": "bfloat16"}),
-    _gpt_neo("gpt-neo-2.7b", 32, 20, 2560, 2_700 * M, 2_651_307_520,
+    _gpt_neo("gpt-neo-2.7b", 32, 20, 2560, 2_700 * M, 2_651_307_520, 400_000,
              _NEO | {"tokens": 420 * B, "learning_rate": 1.6e-4}),
     GPT_J,
 )  # fmt: skip

@@ -1,7 +1,7 @@
 """Training: a task is its loss function, the loop is a generator that knows none of them."""
 
 from .adam import AdamW
-from .evaluate import evaluate, guesses_of, masked_accuracy
+from .evaluate import evaluate, guesses_of, masked_accuracy, pairs_told_apart
 from .loop import Step, train
 from .losses import bert_loss, causal_lm_loss, masked_lm_loss, next_sentence_loss, seq2seq_loss
 from .schedules import constant, warmup_cosine
@@ -17,6 +17,7 @@ __all__ = [
     "masked_accuracy",
     "masked_lm_loss",
     "next_sentence_loss",
+    "pairs_told_apart",
     "seq2seq_loss",
     "train",
     "warmup_cosine",

@@ -69,6 +69,22 @@ def guesses_of(model: Any) -> Guess:
     return guess
 
 
+def pairs_told_apart(model: Any, batches: Iterable[MaskedBatch]) -> float:
+    """The share of pairs of which an encoder says rightly whether the second text follows the first.
+
+    Raises ValueError where there are no pairs.
+    """
+    right, count = 0, 0
+    with no_grad():
+        for batch in batches:
+            logits = model.nsp_logits(model(batch.inputs, batch.segments, batch.mask))
+            said = to_numpy(logits.data).argmax(axis=-1)
+            right, count = right + int((said == batch.elsewhere).sum()), count + len(batch.elsewhere)
+    if count == 0:
+        raise ValueError("there is nothing to evaluate: no batch has a pair")
+    return right / count
+
+
 def masked_accuracy(guess: Guess, batches: Iterable[MaskedBatch]) -> float:
     """The share of the chosen tokens that are guessed. Raises ValueError where none is chosen.
 

@@ -15,6 +15,9 @@ from typing import Any
 from ..errors import BadInput, MissingExtra
 from ..text.pairs import Pair
 
+_WORD = re.compile(r"\w+(?:['’-]\w+)*['’]?|[^\w\s]")
+"""Words with their apostrophes and hyphens, and each other sign on its own."""
+
 ROUGES = {"rouge1": "ROUGE-1", "rouge2": "ROUGE-2", "rougeL": "ROUGE-L"}
 
 
@@ -70,7 +73,7 @@ class WordForWord:
         of_source: Counter[str] = Counter()
         of_target: Counter[str] = Counter()
         for source, target in pairs:
-            source_words, target_words = (list(dict.fromkeys(_words(text))) for text in (source, target))
+            source_words, target_words = (list(dict.fromkeys(_WORD.findall(text))) for text in (source, target))
             of_source.update(source_words)
             of_target.update(target_words)
             together.update((e, f) for e in source_words for f in target_words)
@@ -82,18 +85,13 @@ class WordForWord:
         self.dictionary = {e: f for e, (_, f) in best.items()}
 
     def __call__(self, source: str) -> str:
-        """A word that was never seen stays as it is."""
-        return " ".join(self.dictionary.get(word, word) for word in _words(source))
+        """A word that was never seen stays as it is, and so does what stands between words."""
+        return _WORD.sub(lambda word: self.dictionary.get(word[0], word[0]), source)
 
 
 def lead_sentence(text: str) -> str:
     """The first sentence, which of most articles is a summary hard to beat."""
     return re.split(r"(?<=[.!?])\s+(?=[\"'(]*[A-Z])", text.strip(), maxsplit=1)[0]
-
-
-def _words(text: str) -> list[str]:
-    """Words with their apostrophes and hyphens, and each other sign on its own."""
-    return re.findall(r"\w+(?:['’-]\w+)*['’]?|[^\w\s]", text)
 
 
 def _transposed(references: Sequence[Sequence[str]]) -> list[list[str | None]]:

@@ -37,7 +37,7 @@ Names that the reference serves well enough are taken from there. Where the time
 kernel is from its floor: tests/benchmarks/where.py.
 """
 
-from ..reference import erf, erf_backward, rms_norm, rms_norm_backward
+from ..reference import erf, erf_backward
 from .activation import gelu, gelu_backward
 from .adam import adam_step, squared_norm
 from .attention import attention, attention_backward
@@ -45,7 +45,7 @@ from .cross_entropy import cross_entropy, cross_entropy_backward
 from .dropout import dropout, dropout_backward
 from .embedding import embedding, embedding_backward
 from .linear import linear, linear_backward
-from .norm import layer_norm, layer_norm_backward
+from .norm import layer_norm, layer_norm_backward, rms_norm, rms_norm_backward
 from .softmax import log_softmax, log_softmax_backward, softmax, softmax_backward
 
 __all__ = [

@@ -56,16 +56,16 @@ class Linear(nn.Linear):
 
 
 class Attention(nn.Module):
-    def __init__(self, config: Configuration, product: Product):
+    def __init__(self, config: Configuration, product: Product, causal: bool = True):
         super().__init__()
-        self.n_head = config.n_head
+        self.n_head, self.causal = config.n_head, causal
         self.c_attn = Linear(config.n_embd, 3 * config.n_embd, config.bias, product)
         self.c_proj = Linear(config.n_embd, config.n_embd, config.bias, product)
 
-    def forward(self, x: Tensor) -> Tensor:
+    def forward(self, x: Tensor, mask: Tensor | None = None) -> Tensor:
         B, T, C = x.shape
         q, k, v = (part.view(B, T, self.n_head, -1).transpose(1, 2) for part in self.c_attn(x).split(C, dim=2))
-        y = F.scaled_dot_product_attention(q, k, v, is_causal=True)  # (B, H, T, D)
+        y = F.scaled_dot_product_attention(q, k, v, mask, is_causal=self.causal)  # (B, H, T, D)
         return self.c_proj(y.transpose(1, 2).reshape(B, T, C))
 
 
@@ -139,17 +139,17 @@ def gradients_as_ours(model: nn.Module) -> dict[str, numpy.ndarray]:
     }
 
 
-def make_optimizer(model: nn.Module) -> torch.optim.Optimizer:
+def make_optimizer(model: nn.Module, betas: tuple[float, float] = BETAS) -> torch.optim.Optimizer:
     """AdamW with decay on what has two dimensions; PyTorch itself chooses between loop, foreach and fused."""
     decayed = [parameter for parameter in model.parameters() if parameter.dim() >= 2]
     others = [parameter for parameter in model.parameters() if parameter.dim() < 2]
     groups = [{"params": decayed, "weight_decay": WEIGHT_DECAY}, {"params": others, "weight_decay": 0.0}]
-    return torch.optim.AdamW(groups, lr=LEARNING_RATE, betas=BETAS)
+    return torch.optim.AdamW(groups, lr=LEARNING_RATE, betas=betas)
 
 
-def train_step(loss: Callable[..., Tensor], model: nn.Module, optimizer, inputs: Tensor, targets: Tensor) -> float:
+def train_step(loss: Callable[..., Tensor], model: nn.Module, optimizer, *batch: Tensor) -> float:
     """Forward, backward, clip, AdamW. `loss` is the model, or what torch.compile made of it."""
-    value = loss(inputs, targets)
+    value = loss(*batch)
     value.backward()
     torch.nn.utils.clip_grad_norm_(model.parameters(), GRAD_CLIP)
     optimizer.step()

@@ -46,11 +46,11 @@ class DenoisingTask(TextTask):
 
     def whole_validation(self) -> Iterable[Any]:
         """As many windows as the held-out text has, drawn from it."""
-        return (self.drawn(self.texts.validation, 0, index) for index in range(self._passes))
+        return (self.drawn(self.held_out, 0, index) for index in range(self._passes))
 
     @cached_property
     def baselines(self) -> dict[str, Evaluation]:
-        learned = [self.drawn(self.texts.train, 1, index).targets for index in range(self._passes)]
+        learned = [self.drawn(self.learn_from, 1, index).targets for index in range(self._passes)]
         targets = [batch.targets for batch in self.whole_validation()]
         learned, targets = (np.concatenate([each.ravel() for each in both]) for both in (learned, targets))
         return unigram_baselines(learned, targets, self.tokenizer.vocab_size)
@@ -64,7 +64,7 @@ class DenoisingTask(TextTask):
         ]
 
     def show(self, model: Seq2Seq, seed: int, at_the_end: bool = False) -> None:
-        batch = self.drawn(self.texts.validation, self.options.seed + 2, seed)
+        batch = self.drawn(self.held_out, self.options.seed + 2, seed)
         source, mask = batch.source[:1], batch.source_mask[:1]
         most = self.options.block_size - 1
         begun = translations(model, np.asarray(source), np.asarray(mask), self._end, most)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from functools import cached_property
-from typing import Any
+from typing import ClassVar
 
 import numpy as np
 
@@ -32,24 +32,26 @@ class MaskedTask(TextTask):
     loss = measure = staticmethod(masked_lm_loss)
     this_model = "this encoder"
     does = "It guesses (what was hidden stands after the stroke)"
+    special_tokens: ClassVar[tuple[str, ...]] = (MASK,)
 
     def __init__(self, data: Corpus, options: TrainOptions, tokenizer: BaseTokenizer | None = None) -> None:
-        self.texts = prepare(data, options, tokenizer, more_special=(MASK,))
+        self.texts = prepare(data, options, tokenizer, more_special=self.special_tokens)
         super().__init__(data, options, self.texts.tokenizer)
         self.masking = Masking.of(self.tokenizer, options.whole_words)
 
     def model(self, key: Key) -> Bert:
         return Bert(BertConfig(self.tokenizer.vocab_size, **shape(self.options)), key)
 
-    def whole_validation(self) -> Iterable[Any]:
-        o = self.options
-        return meeting_masked_windows(self.texts.validation, self.masking, o.batch_size, o.block_size, o.seed)
+    @property
+    def counted(self) -> np.ndarray:
+        """The tokens from whose frequencies the baselines guess."""
+        return self.texts.train
 
     @cached_property
     def baselines(self) -> dict[str, Evaluation]:
         """The targets are one in seven of the tokens, so what counts is a token's cost, not a byte's."""
-        targets = np.concatenate([batch.targets.ravel() for batch in self._held_out()])
-        return unigram_baselines(self.texts.train, targets, self.tokenizer.vocab_size)
+        targets = np.concatenate([batch.targets.ravel() for batch in self.whole_validation()])
+        return unigram_baselines(self.counted, targets, self.tokenizer.vocab_size)
 
     def data_lines(self) -> list[str]:
         t = self.texts
@@ -61,33 +63,33 @@ class MaskedTask(TextTask):
         ]
 
     def show(self, model: Bert, seed: int, at_the_end: bool = False) -> None:
-        o = self.options
-        batch = self.drawn(self.texts.validation, o.seed + 2, seed)
+        batch = self.drawn(self.held_out, self.options.seed + 2, seed)
         guesses = guesses_of(model)(batch)[0]
-        ids, targets = (np.asarray(each[0])[:SHOWN] for each in (batch.inputs, batch.targets))
+        n = SHOWN if batch.mask is None else min(SHOWN, int(batch.mask[0].sum()))
+        ids, targets = (np.asarray(each[0])[:n] for each in (batch.inputs, batch.targets))
         shown = [
             self.tokenizer.decode([token])
             if target == IGNORE
             else f"[{self.tokenizer.decode([guess])}|{self.tokenizer.decode([target])}]"
-            for token, target, guess in zip(ids.tolist(), targets.tolist(), guesses[:SHOWN].tolist())
+            for token, target, guess in zip(ids.tolist(), targets.tolist(), guesses[:n].tolist())
         ]
         print("".join(shown).replace("\n", " "), flush=True)
 
     def scores(self, model: Bert) -> list[str]:
-        train, vocab_size = self.texts.train, self.tokenizer.vocab_size
+        train, vocab_size = self.counted, self.tokenizer.vocab_size
         known = {
             "the most frequent token": most_frequent(train),
             "the likeliest after the token before": likeliest_after(train, vocab_size),
             "the likeliest before the token after": likeliest_before(train, vocab_size),
             self.this_model: guesses_of(model),
         }
-        accuracy = {name: masked_accuracy(guess, self._held_out()) for name, guess in known.items()}
+        accuracy = {name: masked_accuracy(guess, self.whole_validation()) for name, guess in known.items()}
         return ["\nhidden tokens guessed right", *(f"{name:<40} {each:>6.1%}" for name, each in accuracy.items())]
 
     def next_command(self, run: str) -> str:
         return f"try it: tinygpt fill {run} 'The {self.tokenizer.mask_token} of the list is returned.'"
 
-    def _held_out(self) -> Iterable[MaskedBatch]:
+    def whole_validation(self) -> Iterable[MaskedBatch]:
         o = self.options
         return meeting_masked_windows(self.texts.validation, self.masking, o.batch_size, o.block_size, o.seed)
 

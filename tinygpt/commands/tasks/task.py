@@ -7,8 +7,6 @@ from collections.abc import Callable, Iterable
 from dataclasses import asdict
 from typing import Any, ClassVar
 
-import numpy as np
-
 from autograd import Key
 
 from ...model import Module
@@ -106,16 +104,26 @@ class TextTask(Task):
     def read(options: TrainOptions) -> Corpus:
         return read_corpus(options)
 
+    @property
+    def learn_from(self) -> Any:
+        """What batches to learn from are drawn from."""
+        return self.texts.train
+
+    @property
+    def held_out(self) -> Any:
+        """The same of the text that is not learned from."""
+        return self.texts.validation
+
     @abstractmethod
-    def drawn(self, tokens: np.ndarray, seed: int, index: int) -> Any:
-        """Batch `index` of the tokens: a pure function of its arguments."""
+    def drawn(self, tokens: Any, seed: int, index: int) -> Any:
+        """Batch `index` of `learn_from` or `held_out`: a pure function of its arguments."""
 
     def batches(self) -> Callable[[int], Any]:
-        return lambda index: self.drawn(self.texts.train, self.options.seed, index)
+        return lambda index: self.drawn(self.learn_from, self.options.seed, index)
 
     def some_validation(self) -> list[Any]:
         o = self.options
-        return [self.drawn(self.texts.validation, o.seed + 1, index) for index in range(o.eval_iters)]
+        return [self.drawn(self.held_out, o.seed + 1, index) for index in range(o.eval_iters)]
 
     @property
     def validation_bytes(self) -> int:

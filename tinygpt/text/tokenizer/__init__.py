@@ -14,13 +14,15 @@ from tinygpt.text.tokenizer.base import BaseTokenizer
 from tinygpt.text.tokenizer.bpe import Tokenizer
 from tinygpt.text.tokenizer.characters import CharTokenizer
 from tinygpt.text.tokenizer.decoding import StreamDecoder
-from tinygpt.text.tokenizer.vocabulary import END_OF_TEXT, MASK, PAD, UNKNOWN
+from tinygpt.text.tokenizer.vocabulary import CLASSIFY, END_OF_TEXT, MASK, PAD, SEPARATE, UNKNOWN
 from tinygpt.text.tokenizer.wordpiece import WordPiece
 
 __all__ = [
+    "CLASSIFY",
     "END_OF_TEXT",
     "MASK",
     "PAD",
+    "SEPARATE",
     "UNKNOWN",
     "BaseTokenizer",
     "CharTokenizer",

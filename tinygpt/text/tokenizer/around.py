@@ -3,7 +3,7 @@
 A template is a row of (place, type). A place is the first text, "A", the second, "B", or the id of a token. BERT's
 for a pair, with 101 for [CLS] and 102 for [SEP]:
 
->>> bert = ((101, 0), ("A", 0), (102, 0), ("B", 1), (102, 1))
+>>> alone, bert = as_bert(101, 102)
 >>> fill(bert, {"A": [7, 8], "B": [9]})
 [101, 7, 8, 102, 9, 102]
 >>> types(bert, {"A": [7, 8], "B": [9]})
@@ -24,6 +24,12 @@ ALONE: Template = (("A", 0),)
 
 ONE_AFTER_THE_OTHER: Template = (("A", 0), ("B", 1))
 """Two texts with nothing around them."""
+
+
+def as_bert(begin: int, separator: int) -> tuple[Template, Template]:
+    """BERT's templates of one text and of a pair: the type is 0 up to the first separator and 1 after it."""
+    single = ((begin, 0), ("A", 0), (separator, 0))
+    return single, (*single, ("B", 1), (separator, 1))
 
 
 def fill(template: Template, texts: Mapping[str, Sequence[int]]) -> list[int]:

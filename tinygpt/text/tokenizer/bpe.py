@@ -1,6 +1,7 @@
 """Byte-level byte-pair encoding, as GPT-2 has it: 256 bytes, the merges learned, the special tokens."""
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from os import PathLike
 from typing import Any, Self
 
@@ -9,7 +10,7 @@ import numpy as np
 from tinygpt.errors import BadInput
 from tinygpt.text.reading import read_chunks
 from tinygpt.text.tokenizer import making
-from tinygpt.text.tokenizer.around import Template
+from tinygpt.text.tokenizer.around import Template, as_bert
 from tinygpt.text.tokenizer.base import BaseTokenizer, checked_text, checked_texts
 from tinygpt.text.tokenizer.columns import LONG_TEXT, BlockIds
 from tinygpt.text.tokenizer.conventions import PLAIN, Conventions
@@ -21,7 +22,7 @@ from tinygpt.text.tokenizer.pieces import PieceFinder, last_cut
 from tinygpt.text.tokenizer.pretokens import GPT2_PATTERN, Span, text_to_bytes
 from tinygpt.text.tokenizer.streams import safe_parts
 from tinygpt.text.tokenizer.training import count_pieces, learn_merges
-from tinygpt.text.tokenizer.vocabulary import END_OF_TEXT, checked_names, checked_special
+from tinygpt.text.tokenizer.vocabulary import CLASSIFY, END_OF_TEXT, SEPARATE, checked_names, checked_special
 from tinygpt.text.workers import SENT
 
 BYTES_IN_ORDER = bytes(range(256))
@@ -232,6 +233,19 @@ class Tokenizer(BaseTokenizer):
     def to_huggingface(self, path: str | PathLike[str]) -> None:
         """Write a tokenizer.json, whole or not at all. Raises BadInput for what it cannot say."""
         huggingface.write(self, path)
+
+    def in_pairs(self) -> Self:
+        """The same vocabulary, which from now on puts <|cls|> and <|sep|> around one text or two, as BERT's does.
+
+        Raises BadInput where they are not among the special tokens.
+        """
+        if absent := {CLASSIFY, SEPARATE} - self.special_tokens.keys():
+            raise BadInput(f"this vocabulary has no {min(absent)} to put around texts: train one with special_tokens")
+        single, pair = as_bert(self.special_tokens[CLASSIFY], self.special_tokens[SEPARATE])
+        conventions = replace(self.conventions, single=single, pair=pair)
+        return type(self)(
+            self.merges, self.special_tokens, self.pattern, self.byte_order, conventions, self.merge_counts
+        )
 
     def _template(self, of_pair: bool) -> Template:
         return self.conventions.pair if of_pair else self.conventions.single

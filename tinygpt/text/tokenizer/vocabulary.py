@@ -31,6 +31,9 @@ MASK = "<|mask|>"
 MASK_NAMES = (MASK, "[MASK]", "<mask>")
 """What ours, BERT's and RoBERTa's vocabularies call it."""
 
+CLASSIFY, SEPARATE = "<|cls|>", "<|sep|>"
+"""Stand around a text, or two, as [CLS] and [SEP] do in BERT's vocabulary; the first one's state speaks for all."""
+
 UNKNOWN = "<|unk|>"
 """Stands for what a vocabulary lacks. Bytes never need it, as 256 tokens spell everything; characters do."""
 

@@ -26,7 +26,7 @@ import numpy as np
 
 from tinygpt.errors import BadInput
 from tinygpt.text.tokenizer import files
-from tinygpt.text.tokenizer.around import Template
+from tinygpt.text.tokenizer.around import Template, as_bert
 from tinygpt.text.tokenizer.base import BaseTokenizer
 from tinygpt.text.tokenizer.bert_words import basic_words, placed_words
 from tinygpt.text.tokenizer.decoding import bytes_to_text
@@ -137,9 +137,7 @@ class WordPiece(BaseTokenizer):
 
     def _template(self, of_pair: bool) -> Template:
         """[CLS] A [SEP] B [SEP]; the type is 0 up to the first [SEP] and 1 after it."""
-        begin, separator = self._special_id(BEGIN), self._special_id(SEPARATOR)
-        single = ((begin, 0), ("A", 0), (separator, 0))
-        return (*single, ("B", 1), (separator, 1)) if of_pair else single
+        return as_bert(self._special_id(BEGIN), self._special_id(SEPARATOR))[of_pair]
 
     def decode(self, ids: Iterable[int], *, skip_special_tokens: bool = False) -> str:
         """The tokens, with a space between words and none before . , ? and !
