@@ -71,16 +71,10 @@ class BlockIds:
         self._ids.append(ids)
 
     def _together(self, numbers: np.ndarray) -> np.ndarray:
-        """The ids of all pieces: the first of each, then the second of those that have two, and so on."""
-        count, first = self._count[numbers], self._first[numbers]
-        ends = np.cumsum(count)
-        ids = np.empty(ends[-1] if len(ends) else 0, np.uint32)
-        place = ends - count
-        while len(place):
-            ids[place] = self._ids[first]
-            going_on = np.flatnonzero(count > 1)
-            place, first, count = place[going_on] + 1, first[going_on] + 1, count[going_on] - 1
-        return ids
+        """The ids of all pieces, one after another: id n of the row is id n − begin of its piece."""
+        count = self._count[numbers]
+        begin = np.cumsum(count) - count
+        return self._ids[np.arange(count.sum()) + np.repeat(self._first[numbers] - begin, count)]
 
 
 class PieceCounts:

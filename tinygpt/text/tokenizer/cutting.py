@@ -65,7 +65,7 @@ def _cut_endings(characters: np.ndarray, kind: np.ndarray, begins: np.ndarray) -
 @cache
 def _classes(limit: int) -> np.ndarray:
     """The class of each character below `limit`, as the regular expressions have it."""
-    every = "".join(map(chr, range(limit)))
+    every = np.arange(limit, dtype="<u4").tobytes().decode("utf-32-le", "surrogatepass")
     kind = np.full(limit, _OTHER, dtype=np.uint8)
     for number, pattern in _IN_CLASS.items():
         for found in regex.finditer(pattern, every):
