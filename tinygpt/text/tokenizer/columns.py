@@ -14,7 +14,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from tinygpt.text.tokenizer.cutting import cut
-from tinygpt.text.tokenizer.keys import Column
+from tinygpt.text.tokenizer.keys import Column, stretches
 from tinygpt.text.tokenizer.numbering import PieceNumbers
 from tinygpt.text.tokenizer.pieces import parts_of
 from tinygpt.text.tokenizer.stitching import Split
@@ -62,19 +62,13 @@ class BlockIds:
         numbers, new = self._numbers(data, starts, lengths)
         if len(new):
             self._keep(*self._split(data, starts[new], lengths[new]))
-        return self._together(numbers)
+        return stretches(self._ids, self._first[numbers], self._count[numbers])
 
     def _keep(self, ids: np.ndarray, counts: np.ndarray) -> None:
         """Remember the ids of the pieces that were numbered last."""
         self._first.append(len(self._ids) + np.cumsum(counts) - counts)
         self._count.append(counts)
         self._ids.append(ids)
-
-    def _together(self, numbers: np.ndarray) -> np.ndarray:
-        """The ids of all pieces, one after another: id n of the row is id n − begin of its piece."""
-        count = self._count[numbers]
-        begin = np.cumsum(count) - count
-        return self._ids[np.arange(count.sum()) + np.repeat(self._first[numbers] - begin, count)]
 
 
 class PieceCounts:

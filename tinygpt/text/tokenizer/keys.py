@@ -39,6 +39,12 @@ class Column:
         self._values[before : self._length] = values
 
 
+def stretches(values: np.ndarray | Column, first: np.ndarray, count: np.ndarray) -> np.ndarray:
+    """values[first : first + count] for each of these, one after another: value n is value n − begin of its stretch."""
+    begin = np.cumsum(count) - count
+    return values[np.arange(count.sum()) + np.repeat(first - begin, count)]
+
+
 @dataclass(frozen=True, eq=False)
 class Keys:
     """One column holds the first eight bytes of each string, the other the seven behind them and how many there are."""

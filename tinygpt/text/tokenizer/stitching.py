@@ -15,6 +15,8 @@ from collections.abc import Callable
 
 import numpy as np
 
+from tinygpt.text.tokenizer.keys import stretches
+
 STEP = 32
 """Bytes from the beginning of a part to that of the next, which is where the one before has its middle."""
 
@@ -34,7 +36,7 @@ def split_overlapping(
     number = np.arange(len(piece)) - np.repeat(np.cumsum(n_parts) - n_parts, n_parts)
     begin = starts[piece] + STEP * number
     end = np.minimum(begin + 2 * STEP, (starts + lengths)[piece])
-    ids, counts = split(data, begin, end - begin)
+    ids, counts = _split_once(split, data, begin, end)
     part = np.repeat(np.arange(len(begin)), counts)
     place = _places(token_lengths[ids], begin, counts)
     goes_over = _first_shared(ids, place, part, begin, number > 0)
@@ -43,6 +45,17 @@ def split_overlapping(
     complete = np.bincount(piece, goes_over < 0) == 0
     kept = (place >= goes_over[part]) & (place < until[part]) & complete[piece[part]]
     return ids[kept], np.bincount(piece[part[kept]], minlength=len(starts))
+
+
+def _split_once(split: Split, data: bytes, begin: np.ndarray, end: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """`split` of parts, of which equal ones, as endless pieces have many, are split but once."""
+    number_of: dict[bytes, int] = {}
+    parts = (data[first:behind] for first, behind in zip(begin.tolist(), end.tolist(), strict=True))
+    number = [number_of.setdefault(part, len(number_of)) for part in parts]
+    _, rows = np.unique(number, return_index=True)
+    ids, counts = split(data, begin[rows], (end - begin)[rows])
+    first, count = (np.cumsum(counts) - counts)[number], counts[number]
+    return stretches(ids, first, count), count
 
 
 def _places(token_lengths: np.ndarray, begin: np.ndarray, counts: np.ndarray) -> np.ndarray:
