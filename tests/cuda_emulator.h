@@ -8,6 +8,7 @@
 #define __device__
 #define __global__
 #define __shared__ static
+#define __launch_bounds__(threads)
 
 #include <math.h>
 #include <setjmp.h>
@@ -39,6 +40,7 @@ static unsigned short float_to_half(float x)
     unsigned sign = __float_as_uint(x) >> 31 << 15;
     float size = fabsf(x);
     if (size != size) return 0x7fff;
+    if (size == 0) return sign;
     if (size >= 65520) return sign | 31 << 10;
     int exponent;
     frexpf(size, &exponent);

@@ -18,7 +18,7 @@ from autograd.kernels.on_cupy import launch, products
 
 HEADER = Path(__file__).with_name("cuda_emulator.h")
 SOURCES = {path.stem: path.read_text(encoding="utf-8") for path in sorted(launch.HERE.glob("*.cu"))}
-KERNELS = [name for text in SOURCES.values() for name in re.findall(r"__global__ void (\w+)\(", text)]
+KERNELS = [name for text in SOURCES.values() for name in re.findall(r"^KERNEL (\w+)\(", text, re.M)]
 COMPILER = shutil.which("g++") or shutil.which("clang++")
 FLAGS = ["-std=c++17", "-O1", "-shared", "-fPIC", "-w"]
 
@@ -35,8 +35,8 @@ def compiled(dtype: str, folder: Path) -> ctypes.CDLL:
         for k in KERNELS
     )
     bodies = [f'#line 1 "{name}.cu"\n' + text.replace(launch.INCLUDE, "\n") for name, text in SOURCES.items()]
-    arguments = "const char *name, long long blocks, int threads, int backwards, const emulator::Given *given, int count"
-    run = f'extern "C" int run({arguments})\n{{\n{choose}    return -3;\n}}\n'
+    where = "const char *name, long long blocks, int threads, int backwards"
+    run = f'extern "C" int run({where}, const emulator::Given *given, int count)\n{{\n{choose}    return -3;\n}}\n'
     folder.mkdir(parents=True, exist_ok=True)
     file = folder / f"kernels_{dtype}.cpp"
     file.write_text("\n".join([HEADER.read_text(encoding="utf-8"), common, *bodies, run]), encoding="utf-8")
@@ -83,28 +83,26 @@ def _given(argument: object) -> Given:
     if isinstance(argument, np.ndarray):
         assert argument.size == 0 or argument.flags.c_contiguous or 0 in argument.strides, "a kernel sees an address"
         return Given(argument.ctypes.data, argument.itemsize)
-    if isinstance(argument, float):
-        return Given(int(np.float64(argument).view(np.int64)), -1)
-    assert type(argument) is int, f"{argument!r} is neither array, int nor float"
-    return Given(argument, 0)
+    if isinstance(argument, np.float64):
+        return Given(int(argument.view(np.int64)), -1)
+    assert isinstance(argument, np.int64), f"{argument!r} is neither array nor number of 64 bits"
+    return Given(int(argument), 0)
 
 
 def gemm(
-    handle, turn_a, turn_b, m, n, k, alpha, a, type_a, lda, step_a, b, type_b, ldb, step_b, beta, c, type_c, ldc, step_c,
-    batch, compute, algorithm,
+    handle, turn_a, turn_b, m, n, k, alpha, a, type_a, lda, step_a, b, type_b, ldb, step_b,
+    beta, c, type_c, ldc, step_c, batch, compute, algorithm,
 ):  # fmt: skip
     """cublasGemmStridedBatchedEx as its manual defines it: C ← α op(A) op(B) + β C, all counted down columns."""
-    real = np.float64 if compute == products.COMPUTE_FLOAT64 else np.float32
-    alpha, beta = (real(np.ctypeslib.as_array(ctypes.cast(p, ctypes.POINTER(_C[real])), (1,))[0]) for p in (alpha, beta))
+    is_double = compute == products.COMPUTE_FLOAT64
+    real, c_type = (np.float64, ctypes.c_double) if is_double else (np.float32, ctypes.c_float)
+    alpha, beta = (real(c_type.from_address(address).value) for address in (alpha, beta))
     left = _columns(a, type_a, lda, step_a, (k, m) if turn_a else (m, k), batch)
     right = _columns(b, type_b, ldb, step_b, (n, k) if turn_b else (k, n), batch)
     out = _columns(c, type_c, ldc, step_c, (m, n), batch)
     left, right = (x.swapaxes(1, 2) if turned else x for x, turned in ((left, turn_a), (right, turn_b)))
     total = alpha * (left.astype(real) @ right.astype(real))
     out[...] = total + beta * out.astype(real) if beta else total
-
-
-_C = {np.float32: ctypes.c_float, np.float64: ctypes.c_double}
 
 
 def _columns(address, data_type, step, batch_step, shape, batch):

@@ -77,12 +77,14 @@ def compare(room: ModuleType, case: Case, layout: str = "contiguous", place: Cal
     arrange, arrange_gradient = LAYOUTS[layout]
     dtype = next(a.dtype for a in case.arguments if is_real(a))
     tolerance = TOLERANCE[dtype.name]
+    if case.name == "attention" and dtype.itemsize == 2:
+        tolerance *= 4  # a bias's gradient sums rounded ones, and may itself be 0
     expected, saved = getattr(reference, case.name)(*(_as(a, exact) for a in case.arguments), **case.options)
     moved = [arrange(place(a)) if is_real(a) else place(a) if isinstance(a, np.ndarray) else a for a in case.arguments]
     options = {name: place(a) if isinstance(a, np.ndarray) else a for name, a in case.options.items()}
     computed, fast_saved = getattr(room, case.name)(*moved, **options)
-    kept = "float32" if case.name == "cross_entropy" and dtype.itemsize == 2 else dtype  # a loss is not rounded to 16 bits
-    assert_equal(computed, expected, tolerance, kept)
+    is_loss = case.name == "cross_entropy" and dtype.itemsize == 2  # which is not rounded to 16 bits
+    assert_equal(computed, expected, tolerance, "float32" if is_loss else dtype)
     dy = arrange_gradient(place(normal(expected.shape, dtype, seed=1)))
     gradients = getattr(reference, f"{case.name}_backward")(_as(to_numpy(dy), exact), saved)
     fast = getattr(room, f"{case.name}_backward")(dy, fast_saved)

@@ -58,8 +58,8 @@ each_type = pytest.mark.parametrize("dtype", DTYPES, indirect=True)
 def test_16_bit_numbers_are_read_and_rounded_as_numpy_does(gpu, dtype):
     """Every one of them, plus small and large others: the sum is one of float32, rounded once."""
     y = np.arange(2**16, dtype=np.uint16).view(dtype).reshape(-1, 64)
-    bias = (normal(64, "float32") * 10.0 ** np.arange(-8, 8, 0.25, dtype=np.float32)).astype(dtype)
     with np.errstate(over="ignore", invalid="ignore"):
+        bias = (normal(64, "float32") * 10.0 ** np.arange(-8, 8, 0.25, dtype=np.float32)).astype(dtype)
         expected = (y.astype("float32") + bias.astype("float32")).astype(dtype)
     columns.add_to_rows(y, bias)
     is_nan = np.isnan(expected.astype("float32"))
@@ -124,7 +124,8 @@ class TestAttention:
     def test_scores_that_would_overflow(self, gpu):
         q = np.full((1, 1, 2, 4), 300, np.float32)
         k = np.stack([np.full((1, 1, 4), 300), np.full((1, 1, 4), -300)], axis=2).astype(np.float32)
-        compare(on_cupy, Case("attention", [q, k, normal((1, 1, 2, 3), "float32")], {"needs": (True, True, True, False)}))
+        v = normal((1, 1, 2, 3), "float32")
+        compare(on_cupy, Case("attention", [q, k, v], {"needs": (True, True, True, False)}))
 
     def test_no_keys(self, gpu):
         q, k = normal((1, 2, 3, 4), "float32"), normal((1, 2, 0, 4), "float32")
@@ -150,7 +151,10 @@ class TestRandomBits:
 
 class TestAdam:
     @each_type
-    @pytest.mark.parametrize("arrange", [lambda x: x, lambda x: x.T, lambda x: x[:, ::2], lambda x: x[1], lambda x: x[:0]])
+    @pytest.mark.parametrize(
+        "arrange", [lambda x: x, lambda x: x.T, lambda x: x[:, ::2], lambda x: x[1], lambda x: x[:0]],
+        ids=["whole", "transposed", "strided", "row", "empty"],
+    )  # fmt: skip
     def test_equals_reference(self, gpu, dtype, arrange):
         if np.dtype(dtype).itemsize == 2 and arrange(np.empty((6, 4))).strides[-1] != 8:
             pytest.skip("through views the reference itself serves, with its own rounding")
@@ -190,18 +194,18 @@ class TestEmbedding:
         on_cupy.embedding_backward(dy, (ids, (2, 2))).add_to(buffer)
         np.testing.assert_allclose(buffer[1], dy[0] + dy[1], rtol=1e-6)
 
-    def test_a_chunk_is_as_long_in_both_languages(self):
-        assert f"CHUNK = {module('embedding').CHUNK};" in launch.source("embedding")
-
 
 class TestProducts:
     def operands(self, m, k, p):
         base = normal((3, 40, 40), "float32")
-        for left in (base[:, :m, :k], base[:, :k, :m].swapaxes(1, 2), base[:, : 2 * m : 2, : 2 * k : 2], base[1][None, :m, :k]):
+        strided, turned = base[:, : 2 * m : 2, : 2 * k : 2], base[:, :k, :m].swapaxes(1, 2)
+        for left in (base[:, :m, :k], turned, strided, base[1:2, :m, :k]):
             for right in (base[:, 1 : k + 1, 2 : p + 2], base[:, :p, :k].swapaxes(1, 2)):
                 yield left, right[: len(left)]
 
-    @pytest.mark.parametrize("sizes", [(5, 4, 3), (1, 4, 3), (5, 1, 3), (5, 4, 1), (1, 1, 1), (2, 0, 3), (0, 2, 3), (3, 2, 0)])
+    @pytest.mark.parametrize(
+        "sizes", [(5, 4, 3), (1, 4, 3), (5, 1, 3), (5, 4, 1), (1, 1, 1), (2, 0, 3), (0, 2, 3), (3, 2, 0)]
+    )
     def test_layouts(self, gpu, sizes):
         m, k, p = sizes
         for left, right in self.operands(m, k, p):
@@ -232,12 +236,19 @@ class TestProducts:
 def test_the_emulator_notices_what_is_wrong(gpu):
     x = normal((2, 3), "float32")
     run = gpu.function("softmax", "softmax", "float32")
-    for arguments, complaint in [((x, x), "number of arguments"), ((x, x, 3.0), "argument 3"),
-                                 ((x.astype("float64"), x, 3), "argument 1")]:  # fmt: skip
+    three = np.int64(3)
+    for arguments, complaint in [((x, x), "number of arguments"), ((x, x, np.float64(3)), "argument 3"),
+                                 ((x.astype("float64"), x, three), "argument 1")]:  # fmt: skip
         with pytest.raises(AssertionError, match=complaint):
             run((2,), (32,), arguments)
     with pytest.raises(AssertionError, match="no such kernel"):
         gpu.function("softmax", "softmin", "float32")((1,), (32,), ())
+
+
+def test_constants_are_the_same_in_both_languages():
+    assert f"CHUNK = {module('embedding').CHUNK};" in launch.source("embedding")
+    assert f"#define MOST_THREADS {launch.MOST_THREADS}\n" in launch.source("softmax")
+    assert max(launch.THREADS, launch.MOST_THREADS) == launch.MOST_THREADS
 
 
 def test_a_type_without_kernels_is_refused():

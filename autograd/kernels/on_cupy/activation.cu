@@ -21,7 +21,7 @@ __device__ inline A density(A x, A phi, bool exact)
     return 2 * phi * (1 - phi) * ROOT_2_OVER_PI * (1 + 3 * CUBIC * x * x);
 }
 
-extern "C" __global__ void gelu(const T *__restrict__ x, T *__restrict__ y, long long n, long long exact)
+KERNEL gelu(const T *__restrict__ x, T *__restrict__ y, long long n, long long exact)
 {
     for_elements(n, [&](long long i) {
         A a = wide(x[i]);
@@ -30,8 +30,8 @@ extern "C" __global__ void gelu(const T *__restrict__ x, T *__restrict__ y, long
 }
 
 // dx = dy (Φ(x) + x Φ'(x))
-extern "C" __global__ void gelu_backward(const T *__restrict__ dy, const T *__restrict__ x, T *__restrict__ dx,
-                                         long long n, long long exact)
+KERNEL gelu_backward(const T *__restrict__ dy, const T *__restrict__ x, T *__restrict__ dx, long long n,
+                     long long exact)
 {
     for_elements(n, [&](long long i) {
         A a = wide(x[i]), phi = distribution(a, exact);
@@ -39,14 +39,13 @@ extern "C" __global__ void gelu_backward(const T *__restrict__ dy, const T *__re
     });
 }
 
-extern "C" __global__ void error_function(const T *__restrict__ x, T *__restrict__ y, long long n)
+KERNEL error_function(const T *__restrict__ x, T *__restrict__ y, long long n)
 {
     for_elements(n, [&](long long i) { store(y[i], erf(wide(x[i]))); });
 }
 
 // dx = dy · 2/√π exp(−x²)
-extern "C" __global__ void error_function_backward(const T *__restrict__ dy, const T *__restrict__ x,
-                                                   T *__restrict__ dx, long long n)
+KERNEL error_function_backward(const T *__restrict__ dy, const T *__restrict__ x, T *__restrict__ dx, long long n)
 {
     for_elements(n, [&](long long i) {
         A a = wide(x[i]);

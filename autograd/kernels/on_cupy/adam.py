@@ -26,9 +26,10 @@ def adam_step(
     gradient = contiguous(gradient.astype(parameter.dtype, copy=False))
     root = (1 - beta2**step) ** 0.5
     rate = float(lr * root / (1 - beta1**step))
-    on_device = None if isinstance(scale, int | float) else scale.astype(sum_type(parameter), copy=False)
+    on_device = scale.astype(sum_type(parameter), copy=False) if type(scale) is type(parameter) else None
     factor = float(scale) if on_device is None else 1.0
-    constants = on_device, factor, rate, float(beta1), float(beta2), float(eps * root), float(1 - lr * weight_decay)
+    means = float(beta1), float(1 - beta1), float(beta2), float(1 - beta2)
+    constants = on_device, factor, *means, rate, float(eps * root), float(1 - lr * weight_decay)
     n = parameter.size
     over_elements("adam", "adam", parameter, n, parameter, gradient, m, v, n, *constants)
 

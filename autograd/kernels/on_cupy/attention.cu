@@ -38,7 +38,7 @@ __device__ inline A score(const A *row, long long j, const Query &query, const b
 
 // weights = softmax(S) ∘ keep, which may lie where the scores lay; log_sums = log Σ exp S, from which the backward makes
 // the weights again. A query that may look nowhere has weights 0.
-extern "C" __global__ void attention_weights(
+KERNEL attention_weights(
     const A *scores, T *weights, A *__restrict__ log_sums, long long queries, long long seen, long long first_query,
     long long first_head, long long which, long long shared, long long heads, long long tq, long long tk,
     long long causal, const bool *__restrict__ mask, long long mask_batch, long long mask_head, long long mask_query,
@@ -64,7 +64,7 @@ extern "C" __global__ void attention_weights(
 
 // P = exp(S − log Σ exp S). used = P ∘ keep, which dv needs, and dscores = P ∘ (dP ∘ keep − Σⱼ dPⱼ keepⱼ Pⱼ), the sum
 // being dy · y (`along`). They may lie where the scores and dP lay.
-extern "C" __global__ void attention_gradient(
+KERNEL attention_gradient(
     const A *scores, const A *dweights, T *used, T *dscores, const A *__restrict__ log_sums,
     const A *__restrict__ along, long long queries, long long seen, long long first_query, long long first_head,
     long long which, long long shared, long long heads, long long tq, long long tk, long long causal,
@@ -88,8 +88,7 @@ extern "C" __global__ void attention_gradient(
 }
 
 // along = dy · y, for each query: D products in place of the Tk of Σⱼ dPⱼ Pⱼ.
-extern "C" __global__ void attention_along(const T *__restrict__ dy, const T *__restrict__ y, A *__restrict__ along,
-                                           long long channels)
+KERNEL attention_along(const T *__restrict__ dy, const T *__restrict__ y, A *__restrict__ along, long long channels)
 {
     long long start = blockIdx.x * channels;
     A mine = 0;

@@ -8,12 +8,12 @@ For some heads and a block of queries, three steps follow each other:
 
 Only the block's scores exist at any time, and what is kept for the backward is one number a query, log Σ exp S, from
 which the weights are made again; so memory grows with the length and not with its square. A causal block leaves out
-the keys that none of its queries sees. The products run on the GPU's matrix units in every type of numbers. Kernels that
-never write scores at all (Dao et al. 2022, "FlashAttention") move less memory, and take a program for each GPU's matrix
-units; this takes what cuBLAS has, and is a formula that can be read. The derivation: ../reference/attention.py.
+the keys that none of its queries sees. The products run on the GPU's matrix units in every type of numbers. Kernels
+that never write scores at all (Dao et al. 2022, "FlashAttention") move less memory, and take a program for each GPU's
+matrix units; this takes what cuBLAS has, and is a formula that can be read. The derivation: ../reference/attention.py.
 
-B batch, G key heads, R query heads that share a key head (H = G R), Tq queries, Tk keys, D channels of a head. The heads
-of all batches are counted together: N = B G.
+B batch, G key heads, R query heads that share a key head (H = G R), Tq queries, Tk keys, D channels of a head. The
+heads of all batches are counted together: N = B G.
 """
 
 from __future__ import annotations
@@ -24,15 +24,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ...device import Array, Key, array_module
-from .launch import (
-    WHOLE,
-    contiguous,
-    growth,
-    over_rows,
-    random_words,
-    sum_type,
-    threshold,
-)
+from .launch import WHOLE, contiguous, growth, over_rows, random_words, sum_type, threshold
 from .products import product
 
 QUERIES = 256  # of a block: a causal block computes half of 256 scores a query for nothing
@@ -97,7 +89,7 @@ def attention_backward(dy: Array, saved: Any) -> tuple[Array | None, Array | Non
         dq.reshape(y.shape[:3] + dq.shape[-1:]) if needs_q else None,
         dk.reshape(b, groups, *dk.shape[1:]) if needs_k else None,
         dv.reshape(b, groups, *dv.shape[1:]) if needs_v else None,
-        dbias.total if dbias is not None else None,
+        dbias.total.astype(dy.dtype, copy=False) if dbias is not None else None,
     )
 
 
@@ -180,7 +172,7 @@ class _Job:
         return scores if scores.dtype == self.q.dtype else self.xp.empty(scores.shape, dtype=self.q.dtype)
 
     def _launch(self, kernel: str, scores: Array, arrays: tuple[Array, ...], block: Block) -> None:
-        b, g, r, tq, tk = self.shape
+        _, g, r, tq, tk = self.shape
         heads, queries, seen = scores.shape
         start = ((block.n * r + block.which) * tq + block.i) * tk
         over_rows(
@@ -200,7 +192,7 @@ class _BiasGradient:
     """Adds up dS in the shape the bias had before it was broadcast."""
 
     def __init__(self, job: _Job) -> None:
-        self.total = job.xp.zeros(job.bias_shape, dtype=job.q.dtype)
+        self.total = job.xp.zeros(job.bias_shape, dtype=sum_type(job.q))
         self.shape = job.shape
         self.whole = self.total.reshape((1,) * (4 - len(job.bias_shape)) + tuple(job.bias_shape))
 
@@ -209,7 +201,7 @@ class _BiasGradient:
         _, g, r, _, _ = self.shape
         batches, heads, queries, keys = (extent > 1 for extent in self.whole.shape)
         repeated = tuple(axis for axis, kept in ((1, queries), (2, keys)) if not kept)
-        part = dscores.sum(axis=repeated, keepdims=True)
+        part = dscores.sum(axis=repeated, keepdims=True, dtype=self.total.dtype)
         rows, columns = slice(block.i, block.j) if queries else slice(None), slice(0, block.seen if keys else None)
         if not (batches or heads):
             self.whole[0, 0, rows, columns] += part.sum(axis=0)

@@ -3,9 +3,9 @@
 
 // sums[part, j] = Σ dy[i, j] and products[part, j] = Σ dy[i, j] x̂[i, j] over the rows i of a part; either may be null.
 // A thread takes a column, so that neighbours read neighbours. Parts are added afterwards, in order.
-extern "C" __global__ void column_sums(const T *__restrict__ dy, const T *__restrict__ x, const A *__restrict__ means,
-                                       const A *__restrict__ inverse_stds, A *__restrict__ products,
-                                       A *__restrict__ sums, long long rows, long long columns, long long rows_of_part)
+KERNEL column_sums(const T *__restrict__ dy, const T *__restrict__ x, const A *__restrict__ means,
+                   const A *__restrict__ inverse_stds, A *__restrict__ products, A *__restrict__ sums, long long rows,
+                   long long columns, long long rows_of_part)
 {
     long long tiles = (columns + blockDim.x - 1) / blockDim.x;
     long long part = blockIdx.x / tiles, j = blockIdx.x % tiles * blockDim.x + threadIdx.x;
@@ -23,8 +23,7 @@ extern "C" __global__ void column_sums(const T *__restrict__ dy, const T *__rest
 }
 
 // y[i, j] += bias[j]
-extern "C" __global__ void add_to_rows(T *__restrict__ y, const T *__restrict__ bias, long long rows,
-                                       long long columns)
+KERNEL add_to_rows(T *__restrict__ y, const T *__restrict__ bias, long long rows, long long columns)
 {
     for_elements(rows * columns, [&](long long i) { store(y[i], wide(y[i]) + wide(bias[i % columns])); });
 }

@@ -10,6 +10,9 @@
 #define ELEMENT float32
 #endif
 
+#define MOST_THREADS 512
+#define KERNEL extern "C" __global__ void __launch_bounds__(MOST_THREADS)
+
 typedef float float32;
 typedef double float64;
 struct float16 { unsigned short bits; };
@@ -83,7 +86,7 @@ __device__ inline Exponentials from_lane(Exponentials e, int mask)
 // combine(…) of all threads' values, known to all threads: first within each warp, then over the warps in order.
 template <class V, class Combine> __device__ V over_block(V mine, Combine combine)
 {
-    __shared__ V of_warp[32];
+    __shared__ V of_warp[MOST_THREADS / 32];
     for (int lanes = 16; lanes > 0; lanes /= 2) mine = combine(mine, from_lane(mine, lanes));
     __syncthreads();  // the result before this one has been read
     if (threadIdx.x % 32 == 0) of_warp[threadIdx.x / 32] = mine;

@@ -16,7 +16,7 @@ def cross_entropy(
     logits, targets = contiguous(logits), contiguous(targets.astype("int64", copy=False))
     n, v = logits.shape
     losses, log_sums = xp.empty(n, dtype=sum_type(logits)), xp.empty(n, dtype=sum_type(logits))
-    constants = v, ignore_index, label_smoothing
+    constants = v, ignore_index, float(1 - label_smoothing), label_smoothing / max(v, 1)
     over_rows("cross_entropy", "cross_entropy", logits, n, v, logits, targets, losses, log_sums, *constants)
     return losses, (logits, targets, log_sums, constants)
 

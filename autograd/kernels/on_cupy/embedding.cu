@@ -9,12 +9,11 @@
 __device__ const long long CHUNK = 64;
 
 // pieces[chunk, 0]: of the run that began before this chunk; pieces[chunk, 1]: of one that begins here and goes on.
-extern "C" __global__ void add_runs(const long long *__restrict__ ids, const long long *__restrict__ places,
-                                    const T *__restrict__ dy, T *__restrict__ table, A *__restrict__ pieces,
-                                    long long n, long long columns)
+KERNEL add_runs(const long long *__restrict__ ids, const long long *__restrict__ places, const T *__restrict__ dy,
+                T *__restrict__ table, A *__restrict__ pieces, long long n, long long columns)
 {
     long long first = blockIdx.x * CHUNK, end = first + CHUNK < n ? first + CHUNK : n;
-    for_columns(columns, [&](long long j) {
+    for (long long j = threadIdx.x; j < columns; j += blockDim.x) {
         A sum = 0;
         bool began_before = first > 0 && ids[first - 1] == ids[first];
         for (long long place = first; place < end; place++) {
@@ -32,22 +31,22 @@ extern "C" __global__ void add_runs(const long long *__restrict__ ids, const lon
             sum = 0;
             began_before = false;
         }
-    });
+    }
 }
 
 // A block whose chunk ends within a run that began there adds that run's pieces, from chunk to chunk.
-extern "C" __global__ void add_pieces(const long long *__restrict__ ids, T *__restrict__ table,
-                                      const A *__restrict__ pieces, long long n, long long columns)
+KERNEL add_pieces(const long long *__restrict__ ids, T *__restrict__ table, const A *__restrict__ pieces, long long n,
+                  long long columns)
 {
     long long first = blockIdx.x * CHUNK, end = first + CHUNK;
     if (end >= n || ids[end] != ids[end - 1]) return;
     long long id = ids[end];
     if (first > 0 && ids[first - 1] == id) return;
-    for_columns(columns, [&](long long j) {
+    for (long long j = threadIdx.x; j < columns; j += blockDim.x) {
         A sum = pieces[(2 * blockIdx.x + 1) * columns + j];
         for (long long chunk = blockIdx.x + 1; chunk * CHUNK < n && ids[chunk * CHUNK] == id; chunk++)
             sum += pieces[2 * chunk * columns + j];
         T &entry = table[id * columns + j];
         store(entry, wide(entry) + sum);
-    });
+    }
 }

@@ -10,6 +10,8 @@ import functools
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from ...device import Array, Key, array_module
 
 HERE = Path(__file__).parent
@@ -18,10 +20,12 @@ OPTIONS = ("--std=c++17",)
 DTYPES = ("float16", "bfloat16", "float32", "float64")
 THREADS = 256  # of a block whose threads share elements or columns
 WARP = 32
+MOST_THREADS = 512  # of a block that has a row, as common.cuh tells the compiler, so that it allots registers for them
 MOST_BLOCKS = 4096  # of a grid that strides over elements: enough to fill the largest GPU several times
 WHOLE = 2**32  # elements with the same high word of their number: see Key.words
 
 Launch = Any  # (grid, block, arguments) -> None
+Argument = Array | int | float | None
 
 
 def source(name: str) -> str:
@@ -38,15 +42,23 @@ def options(dtype: str) -> tuple[str, ...]:
     return (*OPTIONS, f"-DELEMENT={dtype}")
 
 
-def launch(name: str, kernel: str, like: Array, blocks: int, threads: int, *arguments: Array | int | float | None):
+def launch(name: str, kernel: str, like: Array, blocks: int, threads: int, *arguments: Argument) -> None:
     """Runs `kernel` of name.cu, compiled for the type of `like`, on blocks × threads; None is a null pointer.
 
     Returns at once: the GPU works off its queue. An array must be contiguous, since a kernel sees its address alone.
     """
     if blocks == 0:
         return
-    given = tuple(0 if a is None else a for a in arguments)
-    _function(name, kernel, like.dtype.name)((blocks,), (threads,), given)
+    _function(name, kernel, like.dtype.name)((blocks,), (threads,), tuple(map(_as_given, arguments)))
+
+
+def _as_given(argument: Argument) -> Array | np.int64 | np.float64:
+    """All that a kernel is handed has 64 bits: an address, a `long long` or a `double`."""
+    if argument is None:
+        return np.int64(0)
+    if isinstance(argument, int | float):
+        return np.int64(argument) if isinstance(argument, int) else np.float64(argument)
+    return argument
 
 
 @functools.cache
@@ -58,14 +70,14 @@ def _function(name: str, kernel: str, dtype: str) -> Launch:
     return cupy.RawModule(code=source(name), options=options(dtype)).get_function(kernel)
 
 
-def over_elements(name: str, kernel: str, like: Array, n: int, *arguments: Array | int | float | None) -> None:
+def over_elements(name: str, kernel: str, like: Array, n: int, *arguments: Argument) -> None:
     """Runs a kernel whose threads share n elements."""
     launch(name, kernel, like, min(-(-n // THREADS), MOST_BLOCKS), THREADS, *arguments)
 
 
-def over_rows(name: str, kernel: str, like: Array, rows: int, columns: int, *arguments: Any) -> None:
+def over_rows(name: str, kernel: str, like: Array, rows: int, columns: int, *arguments: Argument) -> None:
     """Runs a kernel with a block of threads for each row; a thread has some four columns, more in a long row."""
-    threads = min(4 * THREADS, max(WARP, -(-columns // (4 * WARP)) * WARP))
+    threads = min(MOST_THREADS, max(WARP, -(-columns // (4 * WARP)) * WARP))
     launch(name, kernel, like, rows if columns else 0, threads, *arguments)
 
 

@@ -3,9 +3,8 @@
 #include "common.cuh"
 
 // y = x̂ · weight + bias, x̂ = (x − μ) s, s = 1/√(mean((x − μ)²) + eps). weight and bias may be null.
-extern "C" __global__ void norm(const T *__restrict__ x, const T *__restrict__ weight, const T *__restrict__ bias,
-                                T *__restrict__ y, A *__restrict__ means, A *__restrict__ inverse_stds,
-                                long long columns, double eps, long long centred)
+KERNEL normalize(const T *__restrict__ x, const T *__restrict__ weight, const T *__restrict__ bias, T *__restrict__ y,
+                 A *__restrict__ means, A *__restrict__ inverse_stds, long long columns, double eps, long long centred)
 {
     const T *row = x + blockIdx.x * columns;
     T *out = y + blockIdx.x * columns;
@@ -31,10 +30,9 @@ extern "C" __global__ void norm(const T *__restrict__ x, const T *__restrict__ w
 }
 
 // dx = s (n − mean(n) − x̂ mean(n x̂)), n = dy · weight; without the middle term where nothing was centred.
-extern "C" __global__ void norm_backward(const T *__restrict__ dy, const T *__restrict__ x,
-                                         const T *__restrict__ weight, const A *__restrict__ means,
-                                         const A *__restrict__ inverse_stds, T *__restrict__ dx, long long columns,
-                                         long long centred)
+KERNEL normalize_backward(const T *__restrict__ dy, const T *__restrict__ x, const T *__restrict__ weight,
+                          const A *__restrict__ means, const A *__restrict__ inverse_stds, T *__restrict__ dx,
+                          long long columns, long long centred)
 {
     long long start = blockIdx.x * columns;
     A mean = means[blockIdx.x], inverse_std = inverse_stds[blockIdx.x];

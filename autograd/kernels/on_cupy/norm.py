@@ -26,9 +26,7 @@ def layer_norm_backward(dy: Array, saved: Any) -> tuple[Array | None, Array | No
     return _norm_backward(dy, saved)
 
 
-def rms_norm(
-    x: Array, weight: Array, eps: float = 1e-5, needs: tuple[bool, bool] = (True, True)
-) -> tuple[Array, Any]:
+def rms_norm(x: Array, weight: Array, eps: float = 1e-5, needs: tuple[bool, bool] = (True, True)) -> tuple[Array, Any]:
     return _norm(x, weight, None, eps, False, (*needs, False))
 
 
@@ -45,7 +43,7 @@ def _norm(
     weight, bias = (p if p is None else contiguous(p.astype(x.dtype, copy=False)) for p in (weight, bias))
     y = xp.empty((n, c), dtype=x.dtype)
     means, inverse_stds = xp.empty(n, dtype=sum_type(x)), xp.empty(n, dtype=sum_type(x))
-    over_rows("norm", "norm", x, n, c, rows, weight, bias, y, means, inverse_stds, c, eps, int(centred))
+    over_rows("norm", "normalize", x, n, c, rows, weight, bias, y, means, inverse_stds, c, eps, int(centred))
     return y.reshape(x.shape), ((rows, means, inverse_stds), weight, centred, needs)
 
 
@@ -57,7 +55,7 @@ def _norm_backward(dy: Array, saved: Any) -> tuple[Array | None, Array | None, A
     if needs_x:
         dx = array_module(dy).empty((n, c), dtype=rows.dtype)
         given = flat, rows, weight, means, inverse_stds, dx
-        over_rows("norm", "norm_backward", rows, n, c, *given, c, int(centred))
+        over_rows("norm", "normalize_backward", rows, n, c, *given, c, int(centred))
         dx = dx.reshape(dy.shape)
     if not (needs_weight or needs_bias):
         return dx, None, None

@@ -41,7 +41,7 @@ def product(left: Array, right: Array, out: Array, alpha: float = 1.0, beta: flo
     factors = np.array([alpha, beta], dtype="float64" if compute == COMPUTE_FLOAT64 else "float32")
     address = factors.ctypes.data
     gemm, handle = _cublas()
-    # cuBLAS counts down columns: what it sees of these arrays are the transposes, so it is asked for outᵀ = rightᵀ leftᵀ
+    # cuBLAS counts down columns: it takes these arrays for their transposes, and is asked for outᵀ = rightᵀ leftᵀ
     gemm(
         handle, int(right_turned), int(left_turned), p, m, left.shape[-1],
         address, _address(right), DATA_TYPE[right.dtype.name], right_step, _batch_step(right),
@@ -55,12 +55,10 @@ def _matrix(x: Array) -> tuple[Array, bool, int]:
     """(x or a copy, whether columns are what is contiguous, the step from row to row or column to column)"""
     rows, columns = x.shape[-2:]
     row_step, column_step = (stride // x.itemsize for stride in x.strides[-2:])
-    if column_step == 1 or columns == 1:
-        if rows == 1 or row_step >= columns:
-            return x, False, row_step if rows > 1 else columns
-    if row_step == 1 or rows == 1:
-        if columns == 1 or column_step >= rows:
-            return x, True, column_step if columns > 1 else rows
+    if (column_step == 1 or columns == 1) and (row_step >= columns or rows == 1):
+        return x, False, row_step if rows > 1 else columns
+    if (row_step == 1 or rows == 1) and (column_step >= rows or columns == 1):
+        return x, True, column_step if columns > 1 else rows
     return array_module(x).ascontiguousarray(x), False, columns
 
 

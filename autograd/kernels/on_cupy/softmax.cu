@@ -2,7 +2,7 @@
 #include "common.cuh"
 
 // y = exp(x − m) / Σ exp(x − m): one pass for m and the sum, a second (from the cache) for the result.
-extern "C" __global__ void softmax(const T *__restrict__ x, T *__restrict__ y, long long columns)
+KERNEL softmax(const T *__restrict__ x, T *__restrict__ y, long long columns)
 {
     const T *row = x + blockIdx.x * columns;
     T *out = y + blockIdx.x * columns;
@@ -11,7 +11,7 @@ extern "C" __global__ void softmax(const T *__restrict__ x, T *__restrict__ y, l
 }
 
 // y = x − m − log Σ exp(x − m)
-extern "C" __global__ void log_softmax(const T *__restrict__ x, T *__restrict__ y, long long columns)
+KERNEL log_softmax(const T *__restrict__ x, T *__restrict__ y, long long columns)
 {
     const T *row = x + blockIdx.x * columns;
     T *out = y + blockIdx.x * columns;
@@ -21,8 +21,7 @@ extern "C" __global__ void log_softmax(const T *__restrict__ x, T *__restrict__ 
 }
 
 // dx = y (dy − Σ dy y)
-extern "C" __global__ void softmax_backward(const T *__restrict__ dy, const T *__restrict__ y, T *__restrict__ dx,
-                                            long long columns)
+KERNEL softmax_backward(const T *__restrict__ dy, const T *__restrict__ y, T *__restrict__ dx, long long columns)
 {
     long long start = blockIdx.x * columns;
     A mine = 0;
@@ -34,8 +33,7 @@ extern "C" __global__ void softmax_backward(const T *__restrict__ dy, const T *_
 }
 
 // dx = dy − exp(y) Σ dy
-extern "C" __global__ void log_softmax_backward(const T *__restrict__ dy, const T *__restrict__ y,
-                                                T *__restrict__ dx, long long columns)
+KERNEL log_softmax_backward(const T *__restrict__ dy, const T *__restrict__ y, T *__restrict__ dx, long long columns)
 {
     long long start = blockIdx.x * columns;
     A mine = 0;
