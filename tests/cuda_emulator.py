@@ -7,6 +7,7 @@ its signature asks for. It does not show what a GPU's own arithmetic and CuPy do
 from __future__ import annotations
 
 import ctypes
+import os
 import re
 import shutil
 import subprocess
@@ -43,8 +44,10 @@ def compiled(dtype: str, folder: Path) -> ctypes.CDLL:
     library = file.with_suffix(".so")
     if library.exists():
         return ctypes.CDLL(str(library))
-    command = [COMPILER, *FLAGS, f"-DELEMENT={dtype}", "-o", str(library), str(file)]
+    unfinished = file.with_suffix(f".{os.getpid()}")  # nobody else finds a library that is half written
+    command = [COMPILER, *FLAGS, f"-DELEMENT={dtype}", "-o", str(unfinished), str(file)]
     subprocess.run(command, check=True, capture_output=True, text=True)
+    os.replace(unfinished, library)
     return ctypes.CDLL(str(library))
 
 
