@@ -5,6 +5,7 @@ Where there is a GPU, tests/test_gpu_kernels.py asks the same of it. Skipped wit
 
 import hashlib
 import sys
+import types
 from pathlib import Path
 
 import cuda_emulator
@@ -14,7 +15,7 @@ from cuda_emulator import COMPILER, KERNELS, Emulator
 from kernel_cases import CASES, LAYOUTS, TOLERANCE, Case, bare, compare, normal
 
 import autograd as ag
-from autograd import Key, functional
+from autograd import Key, functional, kernels
 from autograd.kernels import on_cupy, reference
 from autograd.kernels.on_cupy import columns, launch, products
 from tinygpt.model import GPT, GPTConfig
@@ -244,6 +245,16 @@ def test_the_emulator_notices_what_is_wrong(gpu):
             run((2,), (32,), arguments)
     with pytest.raises(AssertionError, match="no such kernel"):
         gpu.function("softmax", "softmin", "float32")((1,), (32,), ())
+
+
+def test_the_room_is_chosen_by_the_arrays_library(monkeypatch):
+    """A type whose library is called cupy is all that is needed to tell."""
+    monkeypatch.setitem(sys.modules, "cupy", types.ModuleType("cupy"))
+    there = type("ndarray", (), {"__module__": "cupy"})()
+    assert kernels.room(there) is on_cupy
+    for depth in ("reference", "composed"):
+        with ag.use(depth):
+            assert kernels.room(there) is reference
 
 
 def test_constants_are_the_same_in_both_languages():
