@@ -1,8 +1,9 @@
 // A GPU's blocks of threads on one processor core, so that CUDA sources can be compiled by any C++ compiler and run.
 //
-// Every thread of a block is a coroutine; __syncthreads and the exchange within a warp hand over to the next, and nobody
-// goes on before all have arrived. Threads and blocks run one after another, forwards or backwards: a result that
-// depends on the order is a race. A thread that ends, or waits elsewhere, while others wait for it is an error.
+// Every thread of a block is a coroutine. It hands over to the next at __syncthreads, where the block waits, and at an
+// exchange, where its warp waits; warps, threads and blocks run one after another, each as far as it may, forwards or
+// backwards, so that a result which depends on the order (a race) is found out. A thread that ends, or waits elsewhere,
+// while others wait for it is an error.
 
 #define EMULATED
 #define __device__
@@ -51,7 +52,7 @@ static unsigned short float_to_half(float x)
 
 namespace emulator {
 
-const int STACK = 1 << 16;
+const int STACK = 1 << 16, WARP = 32;
 enum State { RUNNING, AT_BARRIER, AT_EXCHANGE, DONE };
 
 struct Thread {
@@ -89,7 +90,22 @@ static void thread_main()
     wait(DONE);
 }
 
-// One block; false where its threads part ways.
+// A warp, which alone waits for its exchanges, as far as the next barrier; false where its threads part ways.
+static bool run_warp(int first, bool backwards)
+{
+    do {
+        for (int i = 0; i < WARP; i++) {
+            int t = first + (backwards ? WARP - 1 - i : i);
+            threadIdx = {(unsigned)t, 0, 0};
+            go_on(threads[t]);
+        }
+        for (int t = first; t < first + WARP; t++)
+            if (threads[t]->state != threads[first]->state) return false;
+    } while (threads[first]->state == AT_EXCHANGE);
+    return true;
+}
+
+// A block; false where its threads part ways.
 static bool run_block(int n, bool backwards)
 {
     while ((int)threads.size() < n) threads.push_back(new Thread);
@@ -103,12 +119,9 @@ static bool run_block(int n, bool backwards)
         makecontext(&thread->context, thread_main, 0);
     }
     while (true) {
-        for (int i = 0; i < n; i++) {
-            int t = backwards ? n - 1 - i : i;
-            threadIdx = {(unsigned)t, 0, 0};
-            go_on(threads[t]);
-        }
-        for (int t = 1; t < n; t++)
+        for (int w = 0; w < n / WARP; w++)
+            if (!run_warp((backwards ? n / WARP - 1 - w : w) * WARP, backwards)) return false;
+        for (int t = 0; t < n; t += WARP)
             if (threads[t]->state != threads[0]->state) return false;
         if (threads[0]->state == DONE) return true;
     }
