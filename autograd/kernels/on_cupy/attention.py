@@ -67,7 +67,8 @@ def attention(
 def attention_backward(dy: Array, saved: Any) -> tuple[Array | None, Array | None, Array | None, Array | None]:
     job, y, log_sums, (needs_q, needs_k, needs_v, needs_bias) = saved
     dy = contiguous(dy)
-    dq, dk, dv = (job.xp.zeros(shape, dtype=dy.dtype) for shape in (job.q.shape, job.k.shape, job.v.shape))
+    dq = job.xp.zeros(job.q.shape, dtype=dy.dtype)
+    dk, dv = (job.xp.zeros(x.shape, dtype=sum_type(x)) for x in (job.k, job.v))  # every block adds to them
     dbias = _BiasGradient(job) if needs_bias and job.bias is not None else None
     along, g = job.along(dy, y), job.grouped(dy)
     for block in job.blocks():
@@ -85,12 +86,13 @@ def attention_backward(dy: Array, saved: Any) -> tuple[Array | None, Array | Non
         if dbias is not None:
             dbias.add(dscores, block)
     b, groups = job.shape[:2]
-    return (
+    gradients = (
         dq.reshape(y.shape[:3] + dq.shape[-1:]) if needs_q else None,
         dk.reshape(b, groups, *dk.shape[1:]) if needs_k else None,
         dv.reshape(b, groups, *dv.shape[1:]) if needs_v else None,
-        dbias.total.astype(dy.dtype, copy=False) if dbias is not None else None,
+        dbias.total if dbias is not None else None,
     )
+    return tuple(None if x is None else x.astype(dy.dtype, copy=False) for x in gradients)
 
 
 class _Job:
