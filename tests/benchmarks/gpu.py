@@ -25,7 +25,6 @@ from configurations import GPU_CONFIGURATIONS
 from harness import Child, ChildFailed, alternate, median, print_json, print_table, ratio, refuse
 
 HERE = Path(__file__).resolve().parent
-CURVE_STEPS = 200
 WRITTEN = 256  # tokens of generation
 OURS = ("float32", "tf32")
 PRECISIONS = (*OURS, "bfloat16")
@@ -37,7 +36,7 @@ def main() -> int:
     with_torch = importlib.util.find_spec("torch") is not None
     try:
         found = {"facts": facts(options)}
-        found |= {"parity": parity(options.device, with_torch), "curve": curve(options.device)}
+        found |= {"parity": parity(options.device, with_torch), "curve": curve(options.device, options.steps)}
         found["training"] = {name: training(name, options, with_torch) for name in options.config}
         found["writing"] = {name: writing(name, options.device) for name in options.config}
         found["kernels"] = kernels(options.device)
@@ -55,6 +54,8 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--device", default="cuda", choices=["cuda", "cpu"])
     parser.add_argument("--config", action="append", choices=GPU_CONFIGURATIONS, help="default: both sizes of GPT-2")
     parser.add_argument("--rounds", type=int, default=4, help="turns that each side gets (default 4)")
+    parser.add_argument("--steps", type=int, default=200, help="of the run whose losses are compared (default 200)")
+    parser.add_argument("--no-compile", action="store_true", help="leave torch.compile out")
     options = parser.parse_args()
     options.config = options.config or ["gpt2-small", "gpt2-medium"]
     if options.device == "cuda" and importlib.util.find_spec("cupy") is None:
@@ -86,14 +87,14 @@ def parity(device: str, with_torch: bool) -> dict[str, dict[str, float]]:
     return ledger
 
 
-def curve(device: str) -> dict[str, object]:
+def curve(device: str, steps: int) -> dict[str, object]:
     """The largest relative difference between the losses of a run on the CPU and on the GPU."""
     losses = {}
-    for where in ("cpu", device):
+    for where in sorted({"cpu", device}):
         with side("nano", "float32", where) as child:
-            losses[where] = child.ask("curve", steps=CURVE_STEPS)
+            losses[where] = child.ask("curve", steps=steps)
     difference = max(abs(a - b) / a for a, b in zip(losses["cpu"], losses[device], strict=True))
-    show([(f"{CURVE_STEPS} steps of nano, CPU and {device}", "largest difference"), ("losses", f"{difference:.2g}")])
+    show([(f"{steps} steps of nano, CPU and {device}", "largest difference"), ("losses", f"{difference:.2g}")])
     return {"largest_difference": difference, "losses": losses}
 
 
@@ -102,7 +103,8 @@ def training(name: str, options: argparse.Namespace, with_torch: bool) -> dict[s
     results = {}
     rows = [(f"training {name}", "batch", "ms a step", "tokens/s", "ours/its time", "peak MiB")]
     for precision in PRECISIONS:
-        variants = ["tinygpt"] * (precision in OURS) + ["eager", "compiled"] * with_torch
+        variants = ["tinygpt"] * (precision in OURS) + ["eager"] * with_torch
+        variants += ["compiled"] * (with_torch and not options.no_compile)
         with contextlib.ExitStack() as stack:
             sides = [stack.enter_context(side(name, precision, options.device, variant)) for variant in variants]
             if not sides:

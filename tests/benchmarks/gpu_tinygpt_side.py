@@ -15,6 +15,7 @@ from configurations import BETAS, GPU_CONFIGURATIONS, GRAD_CLIP, LEARNING_RATE, 
 from harness import milliseconds, peak_memory_mb, serve
 
 from autograd import Key, to_device
+from autograd.kernels import cpu
 from tinygpt.generate.decoding import generate
 from tinygpt.model.gpt import GPT, GPTConfig
 from tinygpt.text.batches import Batch
@@ -83,6 +84,7 @@ class Side:
 
 
 def main() -> None:
+    cpu.configure()
     name, precision, device = sys.argv[1:]
     if precision == "tf32":
         os.environ["CUPY_TF32"] = "1"
