@@ -125,7 +125,7 @@ class Key:
         pieces, n, stop = [], start, start + size
         while n < stop:  # the low 32 bits of n count; the high ones change the key, every 2**32 elements
             end = min(stop, (n | 0xFFFFFFFF) + 1)
-            first, second = self._words(n >> 32)
+            first, second = self.words(n >> 32)
             counter = xp.arange(n & 0xFFFFFFFF, (n & 0xFFFFFFFF) + (end - n), dtype=xp.int64)
             pieces.append(_hash(_hash(counter.astype(xp.uint32), first, xp), second, xp))
             n = end
@@ -146,7 +146,8 @@ class Key:
         values *= std
         return values
 
-    def _words(self, high: int) -> tuple[int, int]:
+    def words(self, high: int) -> tuple[int, int]:
+        """What `bits` mixes with the low 32 bits of n, for elements whose number n has these high ones."""
         seed = (self if high == 0 else self.fold("high", high)).fold("bits").seed
         return seed & 0xFFFFFFFF, seed >> 32
 

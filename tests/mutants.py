@@ -6,6 +6,7 @@ mutate.py plants them one at a time.
 
 from __future__ import annotations
 
+from shutil import which
 from typing import NamedTuple
 
 
@@ -25,6 +26,7 @@ def mutants(file: str, *rows: tuple[str, ...]) -> list[Mutant]:
 
 KERNELS, ENGINE, ERRORS, ADAM = "test_kernels", "test_engine", "test_engine_errors", "test_adam"
 DEVICE = "test_train_on_device"
+CUDA_TESTS = "test_cuda_kernels"
 
 ELEMENTARY = [
     *mutants(
@@ -178,7 +180,8 @@ FAST = [
         "autograd/kernels/on_numpy/norm.py",
         ("out -= level[:, None]", "pass", "layer_norm"),
         ("along, level = scratch @ shares, g @ shares", "along, level = scratch @ ones, g @ ones", "layer_norm"),
-        ("out=weight_parts[number]", "out=weight_parts[0]", "layer_norm", KERNELS),
+        ("out=weight_parts[number])\n        if needs_bias", "out=weight_parts[0])\n        if needs_bias", "layer_norm", KERNELS),
+        ("out=weight_parts[number])\n        if not needs_x", "out=weight_parts[0])\n        if not needs_x", "rms_norm", KERNELS),
     ),
     *mutants(
         "autograd/kernels/on_numpy/activation.py",
@@ -226,4 +229,27 @@ TRAINING = [
     *mutants("tinygpt/train/adam.py", ("(slice(n, None), 0.0)", "(slice(n, None), self.weight_decay)", "", ADAM)),
 ]
 
-MUTANTS = [*ELEMENTARY, *BACKWARD, *COMPOSED, *REFERENCE, *FAST, *TRAINING]
+CUDA = [  # the emulator needs a C++ compiler, without which no mistake in these can be noticed
+    *mutants(
+        "autograd/kernels/on_cupy/common.cuh",
+        ("    __syncthreads();  // the result before this one has been read", "", "equals and layer_norm", CUDA_TESTS),
+        ("n >> 32 == random.high ? random.words : random.next", "random.words", "Random", CUDA_TESTS),
+        ("if (x == minus_infinity()) return e;", "", "equals and attention", CUDA_TESTS),
+    ),
+    *mutants(
+        "autograd/kernels/on_cupy/attention.cu",
+        ("j > query.last_key", "j >= query.last_key", "equals and attention", CUDA_TESTS),
+        ("dweight * keep - sum", "dweight - sum", "equals and attention", CUDA_TESTS),
+    ),
+    *mutants(
+        "autograd/kernels/on_cupy/embedding.cu",
+        ("if (began_before)", "if (false)", "Embedding", CUDA_TESTS),
+        ("if (first > 0 && ids[first - 1] == id) return;", "", "Embedding", CUDA_TESTS),
+    ),
+    *mutants("autograd/kernels/on_cupy/norm.cu", ("centred ? sum_over_block(sum) / columns : 0", "0", "layer_norm",
+                                                  CUDA_TESTS)),
+    *mutants("autograd/kernels/on_cupy/products.py", ("int(right_turned), int(left_turned)",
+                                                      "int(left_turned), int(right_turned)", "Products", CUDA_TESTS)),
+] if which("g++") or which("clang++") else []  # fmt: skip
+
+MUTANTS = [*ELEMENTARY, *BACKWARD, *COMPOSED, *REFERENCE, *FAST, *CUDA, *TRAINING]

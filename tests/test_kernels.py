@@ -7,175 +7,29 @@ import math
 
 import numpy as np
 import pytest
+from kernel_cases import CASES, LAYOUTS, SPLIT, TOLERANCE, bare, compare, normal
 
 from autograd import Key
-from autograd.kernels import cpu, on_numpy, reference
+from autograd.kernels import cpu, on_cupy, on_numpy, reference
 from autograd.kernels.cpu import BLOCK
-from autograd.kernels.deposit import Deposit
 
 pytestmark = pytest.mark.core
 
-TOLERANCE = {"float32": 2e-5, "float64": 1e-12}
-SPLIT = (2 * BLOCK // 300 + 1, 300)  # rows and columns of an array large enough to be shared among threads
-ROWS = [(5, 7), (1, 9), (4, 1), (2, 3, 4), (6,), (0, 5), (2, 0, 3), SPLIT]
-
-
-def transposed(x):
-    return np.asfortranarray(x) if x.ndim else x
-
-
-def strided(x):
-    return np.repeat(x, 2, axis=-1)[..., ::2] if x.ndim else x
-
-
-def backwards(x):
-    return np.ascontiguousarray(x[..., ::-1])[..., ::-1] if x.ndim else x
-
-
-def broadcast(x):
-    """As the gradient of a sum is: one number, seen everywhere."""
-    return np.broadcast_to(np.asarray(0.7, x.dtype), x.shape)
-
-
-LAYOUTS = {  # of the arguments, and of the gradient that comes back
-    "contiguous": (np.asarray, np.asarray),
-    "transposed": (transposed, transposed),
-    "strided": (strided, strided),
-    "backwards": (backwards, backwards),
-    "broadcast": (np.asarray, broadcast),
-}
 DTYPES = ["float32", "float64"]
 
 
-def normal(shape, dtype="float64", seed=0):
-    return np.asarray(np.random.default_rng(seed).standard_normal(shape), dtype)
-
-
-def bare(x):
-    return x.array() if isinstance(x, Deposit) else x
-
-
-def assert_equal(computed, expected, tolerance):
-    assert (computed is None) == (expected is None)
-    if computed is not None:
-        computed = bare(computed)
-        assert computed.shape == expected.shape and computed.dtype == expected.dtype
-        np.testing.assert_allclose(computed, expected, rtol=10 * tolerance, atol=tolerance * magnitude(expected))
-
-
-def magnitude(x):
-    finite = np.abs(x[np.isfinite(x)])
-    return max(1.0, float(finite.max())) if finite.size else 1.0
-
-
-def compare(name, arguments, options, arrange, arrange_gradient):
-    """Runs a pair of kernels of both rooms on the same numbers, forward and backward."""
-    dtype = next(a.dtype for a in arguments if isinstance(a, np.ndarray) and a.dtype.kind == "f")
-    tolerance = TOLERANCE[str(dtype)]
-    changed = [arrange(a) if isinstance(a, np.ndarray) and a.dtype.kind == "f" else a for a in arguments]
-    expected, saved = getattr(reference, name)(*arguments, **options)
-    computed, fast_saved = getattr(on_numpy, name)(*changed, **options)
-    assert_equal(computed, expected, tolerance)
-    dy = arrange_gradient(normal(expected.shape, dtype, seed=1))
-    gradients = getattr(reference, f"{name}_backward")(dy, saved)
-    fast = getattr(on_numpy, f"{name}_backward")(dy, fast_saved)
-    if not isinstance(gradients, tuple):
-        gradients, fast = (gradients,), (fast,)
-    for g, f in zip(gradients, fast, strict=True):
-        assert_equal(f, g, tolerance)
-
-
-def test_both_rooms_have_the_same_names():
-    assert set(reference.__all__) == set(on_numpy.__all__)
-    tested = {"adam_step", "attention", "cross_entropy", "dropout", "embedding", "erf", "gelu", "layer_norm", "linear",
-              "log_softmax", "rms_norm", "softmax", "squared_norm"}  # fmt: skip
+def test_all_rooms_have_the_same_names():
+    assert set(reference.__all__) == set(on_numpy.__all__) == set(on_cupy.__all__)
+    tested = {*CASES, "adam_step", "squared_norm"}
     assert tested == {name.removesuffix("_backward") for name in reference.__all__}
 
 
 @pytest.mark.parametrize("layout", LAYOUTS)
 @pytest.mark.parametrize("dtype", DTYPES)
-class TestEqualsReference:
-    @pytest.fixture
-    def check(self, layout):
-        def check(name, arguments, **options):
-            compare(name, arguments, options, *LAYOUTS[layout])
-
-        return check
-
-    def test_softmax(self, check, dtype):
-        for name in ("softmax", "log_softmax"):
-            for shape in ROWS:
-                for axis in {-1, 0, len(shape) // 2}:
-                    if shape[axis] > 0:
-                        check(name, [3 * normal(shape, dtype)], axis=axis)
-
-    def test_gelu_and_erf(self, check, dtype):
-        for shape in ROWS + [()]:
-            x = np.asarray(2 * normal(shape, dtype))
-            if x.size > 3:
-                x.reshape(-1)[:4] = [0.0, 1e-38, -1e-3, 9.0]
-            for approximate in ("tanh", "none"):
-                check("gelu", [x], approximate=approximate)
-            check("erf", [x])
-
-    def test_cross_entropy(self, check, dtype):
-        for n, v in [(5, 7), (1, 3), (4, 1), (0, 5), SPLIT]:
-            targets = np.random.default_rng(2).integers(v, size=n)
-            targets[n // 2 :: 3] = -100
-            for smoothing in (0.0, 0.1):
-                check("cross_entropy", [2 * normal((n, v), dtype), targets], label_smoothing=smoothing)
-
-    def test_rms_norm(self, check, dtype):
-        for shape in ROWS:
-            x, c = 3 * normal(shape, dtype) + 1, shape[-1]
-            for needs in [(True, True), (True, False), (False, True)]:
-                check("rms_norm", [x, normal(c, dtype)], eps=1e-3, needs=needs)
-
-    def test_layer_norm(self, check, dtype):
-        for shape in ROWS:
-            x, c = 3 * normal(shape, dtype) + 1, shape[-1]
-            for weight in (None, normal(c, dtype, 3)):
-                for bias in (None, normal(c, dtype, 4)):
-                    needs = (True, weight is not None, bias is not None)
-                    check("layer_norm", [x, weight, bias], eps=1e-3, needs=needs)
-            check("layer_norm", [x, normal(c, dtype), normal(c, dtype)], needs=(False, True, False))
-            check("layer_norm", [x, normal(c, dtype), normal(c, dtype)], needs=(False, False, True))
-
-    def test_linear(self, check, dtype):
-        for shape in ROWS:
-            weight = normal((shape[-1], 3), dtype, 3)
-            for bias in (None, normal(3, dtype, 4)):
-                for needs in [(True, True, bias is not None), (True, False, False), (False, True, False)]:
-                    check("linear", [normal(shape, dtype), weight, bias], needs=needs)
-                    check("linear", [normal(shape, dtype), weight.T, bias], transposed=True, needs=needs)
-        check("linear", [normal((BLOCK, 2), dtype), normal((2, 3), dtype), normal(3, dtype)])
-
-    def test_embedding(self, check, dtype):
-        for rows in (4, 600):  # below and above the vocabulary that a product with one-hot rows serves
-            for shape in [(5,), (2, 3), (1,), (), (0,), (700,)]:
-                check("embedding", [np.random.default_rng(2).integers(rows, size=shape), normal((rows, 3), dtype)])
-
-    def test_dropout(self, check, dtype):
-        for shape in ROWS + [()]:
-            for p in (0.3, 1.0):
-                check("dropout", [normal(shape, dtype), p, Key(5)])
-
-    def test_attention(self, check, dtype):
-        generator = np.random.default_rng(3)
-        for b, h, g, tq, tk, d in [(1, 1, 1, 1, 1, 1), (2, 4, 2, 5, 5, 3), (1, 2, 1, 3, 6, 4), (1, 2, 2, 6, 3, 2),
-                                   (1, 2, 2, 150, 140, 8), (0, 2, 2, 3, 3, 2), (2, 3, 1, 0, 4, 2)]:  # fmt: skip
-            q, k, v = (normal(s, dtype, i) for i, s in enumerate([(b, h, tq, d), (b, g, tk, d), (b, g, tk, d + 1)]))
-            for causal in (False, True):
-                mask = generator.random((h, tq, tk)) < 0.7
-                mask[..., : tq // 2, :] &= generator.random((tq // 2, tk)) < 0.1  # some rows look nowhere
-                everything = {"mask": mask, "dropout": 0.3, "key": Key(1), "causal": causal}
-                check("attention", [q, k, v], causal=causal, needs=(True, True, True, False))
-                check("attention", [q, k, v], **everything, needs=(True, True, True, False))
-                for shape in [(b, h, tq, tk), (h, 1, tk), (tq, 1), ()]:
-                    check("attention", [q, k, v, mask, normal(shape, dtype, 4)], causal=causal)
-                for i in range(4):
-                    needs = tuple(i == j for j in range(4))
-                    check("attention", [q, k, v, mask, normal((tq, tk), dtype, 4)], causal=causal, needs=needs)
+@pytest.mark.parametrize("name", CASES)
+def test_equals_reference(name, dtype, layout):
+    for case in CASES[name](dtype, SPLIT):
+        compare(on_numpy, case, layout)
 
 
 def for_tasks(n, task):
