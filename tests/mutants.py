@@ -180,8 +180,10 @@ FAST = [
         "autograd/kernels/on_numpy/norm.py",
         ("out -= level[:, None]", "pass", "layer_norm"),
         ("along, level = scratch @ shares, g @ shares", "along, level = scratch @ ones, g @ ones", "layer_norm"),
-        ("out=weight_parts[number])\n        if needs_bias", "out=weight_parts[0])\n        if needs_bias", "layer_norm", KERNELS),
-        ("out=weight_parts[number])\n        if not needs_x", "out=weight_parts[0])\n        if not needs_x", "rms_norm", KERNELS),
+        ("weight_parts[number])\n        if needs_bias", "weight_parts[0])\n        if needs_bias",
+         "layer_norm", KERNELS),
+        ("weight_parts[number])\n        if not needs_x", "weight_parts[0])\n        if not needs_x",
+         "rms_norm", KERNELS),
     ),
     *mutants(
         "autograd/kernels/on_numpy/activation.py",
