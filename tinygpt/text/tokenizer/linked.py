@@ -13,14 +13,13 @@ import numpy as np
 _WALL, _DEAD = -1, -2
 """Between pieces; and where a place has been merged into the one before it."""
 
-MANY = 60
-"""Places from which on it pays to merge all of them at once with NumPy; one at a time costs some 2 µs each."""
+MANY = 100
+"""Places from which on it pays to merge all of them at once with NumPy; one at a time costs a microsecond or two each."""
 
 BASE = 1 << 32
 """Beyond every id: a pair of ids as one number is left · BASE + right."""
 
 IdPair = tuple[int, int]
-Changes = tuple[list[tuple[IdPair, int]], list[tuple[IdPair, int, list[int]]]]  # counts that fall; that rise, and where
 
 
 class Row:
@@ -52,22 +51,15 @@ class Row:
     def merge(self, pair: IdPair, new: int) -> set[IdPair]:
         """Make the pair one token wherever it stands, from the left; the pairs that arose by it."""
         places = self.places.pop(pair)
-        changes = self._merge_many if len(places) >= MANY else self._merge_few
-        gone, come = changes(pair, new, places)
-        for neighbours, weight in gone:
-            self.counts[neighbours] -= weight
-        for neighbours, weight, found in come:
-            self.counts[neighbours] += weight
-            self.places[neighbours] += found
+        arisen = (self._merge_many if len(places) >= MANY else self._merge_few)(pair, new, places)
         del self.counts[pair]
-        return {neighbours for neighbours, _, _ in come}
+        return arisen
 
-    def _merge_few(self, pair: IdPair, new: int, places: list[int]) -> Changes:
+    def _merge_few(self, pair: IdPair, new: int, places: list[int]) -> set[IdPair]:
         """One place after another."""
-        token, following, previous = self.token, self.next, self.previous
+        token, following, previous, counts = self.token, self.next, self.previous, self.counts
         first, second = pair
-        to_the_left: dict[int, list[int]] = defaultdict(lambda: [0])  # neighbour → its weight, then where it stands
-        to_the_right: dict[int, list[int]] = defaultdict(lambda: [0])
+        arisen = set()
         for place in sorted(places):
             partner = following[place]
             if token[place] != first or token[partner] != second:
@@ -75,22 +67,22 @@ class Row:
             weight = self.weight[place]
             before, after = previous[place], following[partner]
             if (neighbour := token[before]) != _WALL:
-                found = to_the_left[neighbour]
-                found[0] += weight
-                found.append(before)
+                counts[neighbour, first] -= weight
+                come = neighbour, new
+                counts[come] += weight
+                self.places[come].append(before)
+                arisen.add(come)
             if (neighbour := token[after]) != _WALL:
-                found = to_the_right[neighbour]
-                found[0] += weight
-                found.append(place)
+                counts[second, neighbour] -= weight
+                come = new, neighbour
+                counts[come] += weight
+                self.places[come].append(place)
+                arisen.add(come)
             token[place], token[partner] = new, _DEAD
             following[place], previous[after] = after, place
-        gone = [((n, first), found[0]) for n, found in to_the_left.items()]
-        gone += [((second, n), found[0]) for n, found in to_the_right.items()]
-        come = [((n, new), found[0], found[1:]) for n, found in to_the_left.items()]
-        come += [((new, n), found[0], found[1:]) for n, found in to_the_right.items()]
-        return gone, come
+        return arisen
 
-    def _merge_many(self, pair: IdPair, new: int, places: list[int]) -> Changes:
+    def _merge_many(self, pair: IdPair, new: int, places: list[int]) -> set[IdPair]:
         """All places at once. Where merged pairs follow each other (abab), the gap between them counts once."""
         token, following, previous = self.tokens, self.nexts, self.previouses
         first, second = pair
@@ -110,7 +102,12 @@ class Row:
         gone += [((second, n), w) for n, w, _ in _grouped(right_before[inner], weight[inner], place[inner])]
         come = [((n, new), w, found) for n, w, found in to_the_left]
         come += [((new, n), w, found) for n, w, found in _grouped(right[inner], weight[inner], place[inner])]
-        return gone, come
+        for neighbours, w in gone:
+            self.counts[neighbours] -= w
+        for neighbours, w, found in come:
+            self.counts[neighbours] += w
+            self.places[neighbours] += found
+        return {neighbours for neighbours, _, _ in come}
 
 
 def _every_other(place: np.ndarray, partner: np.ndarray) -> np.ndarray:
