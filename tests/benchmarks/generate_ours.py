@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import numpy
 from harness import milliseconds, peak_memory_mb, serve
@@ -17,9 +17,8 @@ from harness import milliseconds, peak_memory_mb, serve
 import tinygpt
 from autograd import Key, no_grad
 from autograd.kernels import cpu
-from tinygpt.generate import generate
+from tinygpt.generate import generate, generate_batch
 from tinygpt.model import GPT, GPTConfig
-from tinygpt.model.cache import Cache
 
 GPT2_SMALL = GPTConfig(50257, block_size=1024, n_layer=12, n_head=12, n_embd=768)
 SQUARE = 8192  # of the matrix that a vector is multiplied with: 268 MB, far more than a cache holds
@@ -65,9 +64,9 @@ def main() -> None:
 
     def batch(rows: int, length: int, steps: int) -> list[float]:
         """Milliseconds of each step of so many greedy texts side by side."""
-        prompts = numpy.random.default_rng(0).integers(config.vocab_size, size=(rows, length))
-        stepping = side_by_side(model, prompts, length + WARM + steps)
-        return milliseconds(lambda: next(stepping), WARM + steps)[WARM:]
+        prompts = numpy.random.default_rng(0).integers(config.vocab_size, size=(rows, length)).tolist()
+        written = iter(generate_batch(model, prompts, WARM + steps))
+        return milliseconds(lambda: [next(written) for _ in range(rows)], WARM + steps)[WARM:]
 
     serve({
         "facts": facts,
@@ -81,16 +80,6 @@ def main() -> None:
         "flops": lambda length, logits: forward_flops(model, length, logits),
         "peak_memory": peak_memory_mb,
     })  # fmt: skip
-
-
-def side_by_side(model: GPT, prompts: numpy.ndarray, capacity: int) -> Iterator[numpy.ndarray]:
-    """The likeliest next tokens (B,) of prompts (B, T) of one length, step after step."""
-    cache, ids = Cache.empty(model.config, len(prompts), capacity, model.wte.weight.data), prompts
-    while True:
-        with no_grad():
-            logits = model.logits(model.hidden(ids, cache=cache)[:, -1]).data
-        ids = logits.argmax(axis=-1)[:, None]
-        yield ids[:, 0]
 
 
 def fastest(work: Callable[[], object], count: int = 5) -> float:
