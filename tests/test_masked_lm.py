@@ -233,16 +233,31 @@ class TestPairs:
         batch = self.batch(block_size=7)
         assert batch.inputs.shape == (400, 7)
         assert (self.whole(batch)[:, [0, 3, 6]] == [2, 3, 3]).all()
-        for first, second, room in (([1] * 9, [2] * 3, 7), ([1] * 3, [2] * 9, 7), ([1], [2], 7), ([1] * 9, [2] * 9, 2)):
+        nine = list(range(9))
+        for first, second, room in ((nine, [7, 8, 9], 7), ([1, 2, 3], nine, 7), ([1], [2], 7), (nine, nine, 2)):
             a, b = shortened(first, second, room)
             assert len(a) + len(b) == min(room, len(first) + len(second))
-            assert a == first[: len(a)] and b == second[: len(b)]
+            assert a == first[len(first) - len(a) :] and b == second[: len(b)] and a and b
+
+    def test_passages_fill_the_row(self):
+        """Sentences that follow each other, from both sides of one border; a document's last is never in the first."""
+        documents = [[[5 + i] for i in range(n)] for n in (8, 3)]
+        batch = next_sentence_batch(documents, BERT, self.masking, 300, 9, 0, 0)
+        lengths = set()
+        for row, segments, real, elsewhere in zip(self.whole(batch), batch.segments, batch.mask, batch.elsewhere):
+            first, second = (row[real & (segments == side)].tolist() for side in (0, 1))
+            first, second = first[1:-1], second[:-1]
+            lengths.add((len(first), len(second)))
+            for each in (first, second):
+                assert each == list(range(each[0], each[0] + len(each)))
+            assert elsewhere or second[0] == first[-1] + 1
+        assert (3, 3) in lengths and all(a <= 3 and a + b <= 6 for a, b in lengths)
 
     def test_shorter_pairs_are_padded(self):
         documents = [[[5], [6, 7, 8]], [[9], [10], [11]]]
         batch = next_sentence_batch(documents, BERT, self.masking, 50, 20, 0, 0)
         lengths = batch.mask.sum(axis=1)
-        assert set(lengths.tolist()) == {5, 7} and batch.inputs.shape == (50, 7)
+        assert lengths.min() == 5 and batch.inputs.shape == (50, 9) and lengths.max() == 9
         assert (batch.inputs[~batch.mask] == 0).all() and (batch.targets[~batch.mask] == IGNORE).all()
 
     def test_a_vocabulary_of_bytes_marks_pairs_as_berts_does(self, tmp_path):

@@ -1,7 +1,8 @@
-"""Pairs of sentences, of which the second follows the first or comes from elsewhere.
+"""Pairs of passages, of which the second follows the first or comes from elsewhere.
 
-A sentence is any stretch of text, and documents are rows of sentences, each a row of ids. What stands around a pair,
-and which segment each token is in, is the tokenizer's: [CLS] A [SEP] B [SEP] for BERT's.
+A passage is made of sentences that follow each other, as many as its half of a row holds; the task has its name from
+the shortest. A sentence is any stretch of text, and documents are rows of sentences, each a row of ids. What stands
+around a pair, and which segment each token is in, is the tokenizer's: [CLS] A [SEP] B [SEP] for BERT's.
 
 Source: Devlin et al. 2019, "BERT", section 3.1, task 2, and appendix A.2.
 """
@@ -18,7 +19,7 @@ from tinygpt.text.masked_lm import PAIRING, MaskedBatch, Masking, mask_tokens, p
 from tinygpt.text.tokenizer import BaseTokenizer
 
 ELSEWHERE = 0.5
-"""How often the second sentence is one of another document."""
+"""How often the second passage is of another document."""
 
 Documents = Sequence[Sequence[Sequence[int]]]
 
@@ -41,8 +42,8 @@ def next_sentence_batch(
 ) -> MaskedBatch:
     """B pairs, padded to the longest, with tokens hidden in both; `elsewhere` says which do not belong together.
 
-    The first sentence is any that another follows. Of a pair that is longer than block_size with what stands around
-    it, the longer sentence loses its last token, again and again. A pure function of its arguments.
+    The first passage begins with any sentence that another follows. What is too long for block_size, with what stands
+    around it, is cut off where the two do not meet. A pure function of its arguments.
     Raises BadInput where no document has two sentences, where there is one document only, and where block_size leaves
     no room for a token of each.
     """
@@ -54,9 +55,11 @@ def next_sentence_batch(
     rows, kinds = [], []
     for away, place in zip(elsewhere, draw.integers(firsts[-1], size=batch_size)):
         at = int(np.searchsorted(firsts, place, side="right")) - 1
-        number = int(place - firsts[at])
-        second = _from_another(documents, at, draw) if away else documents[at][number + 1]
-        pair = shortened(documents[at][number], second, room)
+        document = documents[at]
+        first, end = passage(document, int(place - firsts[at]), len(document) - 1, room // 2)
+        following, begin = _anywhere_else(documents, at, draw) if away else (document, end)
+        second, _ = passage(following, begin, len(following), room - len(first))
+        pair = shortened(first, second, room)
         rows.append(tokenizer.surround(*pair))
         kinds.append(tokenizer.token_types(*pair))
     ids, real = padded(rows, masking.pad_id)
@@ -64,23 +67,33 @@ def next_sentence_batch(
     return MaskedBatch(inputs, targets, padded(kinds, 0)[0], real, elsewhere)
 
 
+def passage(document: Sequence[Sequence[int]], begin: int, end: int, room: int) -> tuple[list[int], int]:
+    """The sentences from `begin` on and before `end` that `room` tokens hold, one at least; which comes next."""
+    ids = list(document[begin])
+    begin += 1
+    while begin < end and len(ids) + len(document[begin]) <= room:
+        ids += document[begin]
+        begin += 1
+    return ids, begin
+
+
 def shortened(first: Sequence[int], second: Sequence[int], room: int) -> tuple[list[int], list[int]]:
-    """Both, cut at their ends so that together they have `room` tokens at most: always the one that is longer.
+    """Both with `room` tokens together at most: the longer one is cut, and what lies next to the border stays.
 
     >>> shortened([1, 2, 3, 4, 5], [6, 7], 5)
-    ([1, 2, 3], [6, 7])
+    ([3, 4, 5], [6, 7])
     """
-    first, second = list(first), list(second)
-    while len(first) + len(second) > room:
-        (first if len(first) > len(second) else second).pop()
-    return first, second
+    half = room // 2
+    kept = max(half, room - len(second))
+    first = list(first)[-kept:]
+    return first, list(second)[: room - len(first)]
 
 
-def _from_another(documents: Documents, at: int, draw: np.random.Generator) -> Sequence[int]:
-    """A sentence of any document but this one."""
+def _anywhere_else(documents: Documents, at: int, draw: np.random.Generator) -> tuple[Sequence[Sequence[int]], int]:
+    """A sentence of any document but this one: the document, and its place there."""
     other = int(draw.integers(len(documents) - 1))
     document = documents[other + (other >= at)]
-    return document[int(draw.integers(len(document)))]
+    return document, int(draw.integers(len(document)))
 
 
 def _check(documents: Documents, n_firsts: int, room: int) -> None:

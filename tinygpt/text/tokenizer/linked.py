@@ -14,7 +14,7 @@ _WALL, _DEAD = -1, -2
 """Between pieces; and where a place has been merged into the one before it."""
 
 MANY = 100
-"""Places from which on it pays to merge all of them at once with NumPy; one at a time costs a microsecond or two each."""
+"""Places from which on it pays to merge all at once with NumPy; one at a time costs a microsecond or two each."""
 
 BASE = 1 << 32
 """Beyond every id: a pair of ids as one number is left · BASE + right."""
