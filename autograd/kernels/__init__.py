@@ -3,6 +3,7 @@
     reference/   the formulas as a textbook derives them
     on_numpy/    the same names at the processor's speed
     on_cupy/     the same names at the GPU's speed
+    rounded.py   the reference for numbers of 16 bits
 
 `use` chooses how deep a model's formulas are computed; the choice is read when the forward runs, and the
 backward stays in the room that the forward chose.
@@ -15,7 +16,8 @@ from types import TracebackType
 from typing import Any
 
 from ..device import Array, is_numpy
-from . import on_numpy, reference
+from ..precision import is_half
+from . import on_numpy, reference, rounded
 from .cpu import advice, blas_info, configure
 
 __all__ = [
@@ -69,9 +71,10 @@ def is_composed() -> bool:
 
 def room(x: Array):
     """The module whose functions serve the array x."""
-    if _depth.get() == "fast" and is_numpy(x):
+    half = is_half(x.dtype)
+    if _depth.get() == "fast" and is_numpy(x) and not half:  # a processor has no arithmetic of 16 bits to be fast with
         return on_numpy
-    return reference
+    return rounded if half else reference
 
 
 def adam_step(parameter: Array, *arguments: Any) -> None:

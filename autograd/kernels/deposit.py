@@ -27,8 +27,9 @@ class Deposit(ABC):
         buffer[...] = 0
         self.add_to(buffer)
 
-    def array(self) -> Array:
-        buffer = array_module(self.source).empty(self.shape, dtype=self.source.dtype)
+    def array(self, dtype: Any = None) -> Array:
+        """The gradient by itself, in the source's precision unless another is asked for."""
+        buffer = array_module(self.source).empty(self.shape, dtype=self.source.dtype if dtype is None else dtype)
         self.write_to(buffer)
         return buffer
 

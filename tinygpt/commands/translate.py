@@ -18,12 +18,13 @@ def translate_command(
     max_new_tokens: int | None,
     whole: bool,
     device: str = "cpu",
+    dtype: str = "float32",
 ) -> None:
     """Prints what the model makes of each line of a text, or of all of it where `whole`.
 
     The text is standard input where none is given. Raises BadInput for a text without a word in it.
     """
-    model, tokenizer = open_model(run, "seq2seq", device)
+    model, tokenizer = open_model(run, "seq2seq", device, dtype)
     size, end = model.config.block_size, tokenizer.end_of_text
     if end is None:
         raise BadInput(f"{run} has a vocabulary without <|endoftext|>, which begins and ends what is written")

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from autograd import Tensor, log_softmax, no_grad, to_device, to_numpy
+from autograd import Tensor, log_softmax, no_grad, to_device, to_numpy, wide
 
 from ..errors import BadInput
 
@@ -130,7 +130,7 @@ class _Targets:
         encoded, mask = Tensor(self.encoded.data[rows]), self.mask[rows]
         with no_grad():
             logits = self.model.decode(to_device(self.tokens, self.device), encoded, mask)
-        return log_softmax(to_numpy(logits.data[:, -1]).astype(np.float64)).data
+        return log_softmax(to_numpy(wide(logits.data[:, -1])).astype(np.float64)).data
 
     def keep(self, rows: np.ndarray, tokens: np.ndarray) -> None:
         """Each of the targets `rows`, of which one may occur several times, with one more token."""

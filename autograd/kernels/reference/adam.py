@@ -10,7 +10,7 @@ def adam_step(
     gradient: Array,
     m: Array,
     v: Array,
-    step: int,
+    step: float | Array,
     lr: float,
     beta1: float,
     beta2: float,
@@ -20,8 +20,8 @@ def adam_step(
 ) -> None:
     """Updates parameter, m and v in place. step counts from 1; the gradient is used times `scale` (clipping).
 
-    scale: a number, or on a GPU an array of one; where it is none (NaN), because the gradient is not finite, nothing
-    changes.
+    step and scale: numbers, or on a GPU arrays of one; where scale is none (NaN), because the gradient is not finite,
+    nothing changes.
 
     m and v are running means of the gradient and of its square. Both start at 0, so that after t steps they are
     too small by 1 − βᵗ: the bias correction divides by it. Each coordinate then moves by about lr, whatever the
@@ -33,12 +33,13 @@ def adam_step(
     Test: tests/test_adam.py
     """
     xp = array_module(parameter)
-    scale = xp.asarray(scale, dtype=parameter.dtype)  # as an array of its own precision it would decide all others'
+    # as arrays of their own precision these would decide all others'
+    scale, rest1, rest2 = (xp.asarray(x, dtype=parameter.dtype) for x in (scale, 1 - beta1**step, 1 - beta2**step))
     g = gradient * scale
     new_m = beta1 * m + (1 - beta1) * g
     new_v = beta2 * v + (1 - beta2) * g * g
-    m_hat = new_m / (1 - beta1**step)
-    v_hat = new_v / (1 - beta2**step)
+    m_hat = new_m / rest1
+    v_hat = new_v / rest2
     new = parameter - lr * (m_hat / (xp.sqrt(v_hat) + eps) + weight_decay * parameter)
     usable = xp.isfinite(scale)
     for array, value in ((m, new_m), (v, new_v), (parameter, new)):
