@@ -2,16 +2,20 @@
 
 import json
 import os
+import sys
 
 import numpy as np
 import pytest
 import standin
 from command_line import SMALL, assert_refused
 from test_precision import HALF, PLACES, missing
+from test_train_on_device import TASKS
 
 import autograd as ag
 from autograd import Key
 from tinygpt import safetensors
+from tinygpt.commands import doctor
+from tinygpt.errors import BadInput
 from tinygpt.generate import generate, score
 from tinygpt.model import GPT, GPTConfig, Parameter
 from tinygpt.text.batches import random_windows
@@ -73,6 +77,21 @@ def test_ten_steps_are_those_of_float32_but_for_rounding(half, place, options, d
     moved = exact.group.values - AdamW(gpt().parameters()).group.values
     apart = ag.to_numpy(optimizer.group.values) - exact.group.values
     assert np.linalg.norm(apart) < 50 * tolerance * np.linalg.norm(moved), "and the weights have gone the same way"
+
+
+@HALF
+@pytest.mark.parametrize("task", TASKS)
+def test_every_model_and_task(task, half, device):
+    make, loss, batches = TASKS[task]
+    found = {}
+    for dtype, place in (("float32", "cpu"), (half, device)):
+        model = make().to(place)
+        optimizer = optimizer_of(model, dtype, 2.0**6)
+        with standin.no_waits():
+            found[dtype] = list(train(model, loss, batches, optimizer, 3, 1e-2))
+        if dtype == half:
+            assert {p.dtype.name for p in model.parameters()} == {half}
+    assert [s.loss for s in found[half]] == pytest.approx([s.loss for s in found["float32"]], rel=1e-2)
 
 
 @PLACES
@@ -170,20 +189,19 @@ class TestScale:
 
     @PLACES
     def test_what_no_scale_can_help_is_an_error_when_it_is_read(self, place, device):
-        def poisoned(factor):
+        def poisoned(value, slope):
             def loss(model, batch, key=None):
                 total, count = causal_lm_loss(model, batch, key)
-                return total * factor, count
+                return ag.record(total.data * value, (total,), lambda g: (g * slope,)), count
 
             return loss
 
-        for factor, scale, error in ((np.nan, 2.0**15, True), (1.0, 2.0**40, False), (1.0, scaling.LEAST, True)):
+        cases = (np.nan, 1.0, 2.0**15, True), (1.0, np.inf, 2.0**15, False), (1.0, np.inf, scaling.LEAST, True)
+        for value, slope, scale, error in cases:
             model = gpt(place)
             optimizer = optimizer_of(model, "float16", scale)
-            if scale == scaling.LEAST:
-                model.wte.weight.data[...] = np.inf if place == "cpu" else ag.to_device(np.asarray(np.inf), place)
             with np.errstate(all="ignore"):
-                (step,) = train(model, poisoned(factor), windows, optimizer, 1, 1e-2)
+                (step,) = train(model, poisoned(value, slope), windows, optimizer, 1, 1e-2)
             if error:
                 with pytest.raises(FloatingPointError, match=r"step 0, loss \S+: the gradients are not finite"):
                     _ = step.grad_norm
@@ -287,14 +305,29 @@ class TestCommand:
         for name, *rest in (("generate", "--max-new-tokens", "4"), ("score", "the cat"), ("eval", "--data", data)):
             assert command(name, run, *rest, *half).status == 0
 
+    @pytest.mark.parametrize(
+        ("name", "module"),
+        [("generate", "generate"), ("chat", "chat"), ("score", "score"), ("eval", "evaluate"), ("fill", "fill"),
+         ("translate", "translate"), ("summarize", "translate")],
+    )  # fmt: skip
+    def test_each_command_passes_it_on(self, name, module, command, monkeypatch):
+        asked = []
+
+        def open_model(*arguments):
+            asked.append(arguments)
+            raise BadInput("seen")
+
+        monkeypatch.setattr(f"tinygpt.commands.{module}.open_model", open_model)
+        text = ["--data", "x"] if name == "eval" else [] if name in ("generate", "chat") else ["x"]
+        assert_refused(command(name, "run", *text, "--device", "cuda:1", "--dtype", "bfloat16"), "seen")
+        assert asked[0][2:] == ("cuda:1", "bfloat16")
+
     def test_bfloat16_without_its_package(self, command, trained, device, monkeypatch):
-        monkeypatch.setitem(__import__("sys").modules, "ml_dtypes", None)
+        monkeypatch.setitem(sys.modules, "ml_dtypes", None)
         arguments = ("generate", trained, "--device", device, "--dtype", "bfloat16")
         assert_refused(command(*arguments), "--dtype bfloat16", "pip install ml_dtypes")
 
     def test_doctor_says_what_bfloat16_needs(self, command, device, monkeypatch):
-        from tinygpt.commands import doctor
-
         installed = doctor._version
         monkeypatch.setattr(doctor, "_version", lambda name: None if name == "ml_dtypes" else installed(name))
         assert "bfloat16 needs: pip install ml_dtypes" in command("doctor").out

@@ -8,6 +8,7 @@ from formula_gradients import FORMULA_CASES
 
 import autograd as ag
 from autograd.kernels import reference
+from autograd.kernels.deposit import Deposit
 from tinygpt.model import Parameter
 from tinygpt.train import AdamW
 
@@ -168,11 +169,30 @@ class TestMaster:
             assert all(g.dtype == np.float32 for g in gradients)
             found[way] = [ag.to_numpy(g) for g in gradients]
             entered = rounded(x.astype(float) + table.numpy().astype(float)[ids], half)
-            exact = entered.T @ dy.astype(float)
-            assert abs(found[way][0] - exact).max() < 1e-4 < abs(rounded(exact, half) - exact).max()
+            wide_dy, into_x = dy.astype(float), rounded(dy.astype(float) @ w.numpy().astype(float).T, half)
+            exact = [entered.T @ wide_dy, wide_dy.sum(axis=0), np.eye(7)[ids].T @ into_x]
+            for g, e in zip(found[way], exact, strict=True):
+                assert abs(g - e).max() < 1e-2 * abs(rounded(e, half) - e).max()
         for way in ("handed over", "computed again"):
             for a, b in zip(found[way], found["added"], strict=True):
                 np.testing.assert_array_equal(a, b, err_msg=way)
+
+    @HALF
+    def test_a_deposit_is_written_in_float32(self, half):
+        class Ones(Deposit):
+            source, shape = np.ones(1, dtype=ag.float_type(half)), (2,)
+
+            def add_to(self, buffer):
+                buffer += np.float32(1 + 2.0**-12)
+
+        p = Parameter(np.ones(2, dtype=np.float32))
+        AdamW([p], dtype=half)
+        y = ag.record(p.data, (p,), lambda g: (Ones(),)).sum()
+        handed = {}
+        y.backward(retain_graph=True, on_leaf=handed.__setitem__)
+        y.backward()
+        for gradient in (handed[p], p.grad):
+            assert gradient.dtype == np.float32 and (gradient == np.float32(1 + 2.0**-12)).all()
 
     def test_what_has_16_bits_already_gets_a_master_too(self):
         p = Parameter(np.full((2, 2), 0.1, dtype=np.float16))

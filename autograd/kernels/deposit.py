@@ -11,6 +11,7 @@ from abc import ABC, abstractmethod
 from typing import Any
 
 from ..device import Array, array_module
+from ..precision import wide
 
 
 class Deposit(ABC):
@@ -43,9 +44,11 @@ class Region(Deposit):
     def add_to(self, buffer: Array) -> None:
         if _is_basic(self.index):
             buffer[self.index] += self.source
-        else:
-            array_module(buffer).add.at(buffer, self.index, self.source)
-
+            return
+        total = wide(buffer)  # what meets at one place is added up in float32; CuPy cannot do it in bfloat16 at all
+        array_module(buffer).add.at(total, self.index, wide(self.source))
+        if total is not buffer:
+            buffer[...] = total
 
     def interval(self) -> tuple[int, int, int] | None:
         """(axis, start, stop) where the region is that part of one axis and all of the others, else None."""

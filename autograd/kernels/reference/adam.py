@@ -33,13 +33,12 @@ def adam_step(
     Test: tests/test_adam.py
     """
     xp = array_module(parameter)
-    # as arrays of their own precision these would decide all others'
-    scale, rest1, rest2 = (xp.asarray(x, dtype=parameter.dtype) for x in (scale, 1 - beta1**step, 1 - beta2**step))
+    scale = xp.asarray(scale, dtype=parameter.dtype)  # as an array of its own precision it would decide all others'
     g = gradient * scale
     new_m = beta1 * m + (1 - beta1) * g
     new_v = beta2 * v + (1 - beta2) * g * g
-    m_hat = new_m / rest1
-    v_hat = new_v / rest2
+    m_hat = new_m / (1 - beta1**step)
+    v_hat = new_v / (1 - beta2**step)
     new = parameter - lr * (m_hat / (xp.sqrt(v_hat) + eps) + weight_decay * parameter)
     usable = xp.isfinite(scale)
     for array, value in ((m, new_m), (v, new_v), (parameter, new)):
