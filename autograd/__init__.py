@@ -69,6 +69,7 @@ from .ops import (
     var,
     where,
 )
+from .precision import float_type, is_half, use_tf32, wide
 from .recompute import checkpoint
 from .tensor import Tensor, record
 
@@ -96,10 +97,12 @@ __all__ = [
     "embedding",
     "erf",
     "exp",
+    "float_type",
     "full",
     "gelu",
     "gpu_info",
     "gradcheck",
+    "is_half",
     "is_numpy",
     "layer_norm",
     "linear",
@@ -134,6 +137,8 @@ __all__ = [
     "transpose",
     "use",
     "use_device",
+    "use_tf32",
     "var",
     "where",
+    "wide",
 ]

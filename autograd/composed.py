@@ -15,7 +15,8 @@ from .kernels.reference.attention import causal_bias
 from .kernels.reference.dropout import keep_factors
 from .ops import broadcast_to, erf, exp, getitem, log, matmul, mean, reshape, sqrt, tanh, where
 from .ops import sum as sum_
-from .tensor import Tensor
+from .precision import is_half, wide
+from .tensor import Tensor, record
 
 
 def linear(x: Tensor, weight: Tensor, bias: Tensor | None = None, transposed: bool = False) -> Tensor:
@@ -44,7 +45,7 @@ def cross_entropy(
 ) -> Tensor:
     xp = array_module(targets)
     counts = targets != ignore_index
-    log_p = log_softmax(logits)
+    log_p = log_softmax(_widened(logits))
     losses = -log_p[xp.arange(len(targets)), xp.where(counts, targets, 0)]
     if label_smoothing:
         losses = (1 - label_smoothing) * losses - label_smoothing * mean(log_p, axis=1)
@@ -95,6 +96,11 @@ def attention(
     if dropout:
         weights = weights * keep_factors(weights.shape, dropout, key, array_module(q.data), weights.dtype)
     return matmul(weights, v)
+
+
+def _widened(x: Tensor) -> Tensor:
+    """Numbers of 16 bits as float32; `backward` brings the gradient back."""
+    return record(wide(x.data), (x,), lambda g: (g,)) if is_half(x.dtype) else x
 
 
 def _repeat_heads(x: Tensor, heads: int) -> Tensor:

@@ -8,6 +8,7 @@ from typing import Any
 import numpy
 
 from .device import Key, device_of, to_device, to_numpy
+from .precision import is_floating
 from .tensor import Tensor
 
 
@@ -69,7 +70,7 @@ def gradcheck(
 
 def _copied(x: Any) -> numpy.ndarray:
     array = x.numpy() if isinstance(x, Tensor) else to_numpy(x)
-    return array.astype(numpy.float64 if array.dtype.kind == "f" else array.dtype)
+    return array.astype(numpy.float64 if is_floating(array.dtype) else array.dtype)
 
 
 def _device(inputs: tuple) -> str:

@@ -14,6 +14,7 @@ from typing import Any
 from .device import Array, array_module, device_of, is_numpy
 from .kernels import room
 from .kernels.deposit import Region
+from .precision import is_floating
 from .tensor import Tensor, record
 
 
@@ -28,7 +29,7 @@ def as_tensor(x: Any, like: Tensor | None = None) -> Tensor:
         return x
     if like is None or getattr(x, "ndim", 0) or isinstance(x, list | tuple):
         return Tensor(x)
-    number = array_module(like.data).asarray(x, dtype=like.dtype if like.dtype.kind == "f" else None)
+    number = array_module(like.data).asarray(x, dtype=like.dtype if is_floating(like.dtype) else None)
     if is_numpy(number) and number is not x:
         number.flags.writeable = False
     return Tensor(number)

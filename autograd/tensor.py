@@ -23,6 +23,7 @@ from .device import Array, array_module, device_of, is_numpy, to_numpy
 from .guard import Guard
 from .kernels.deposit import Deposit, GradientSum
 from .modes import is_recording, watcher
+from .precision import is_floating, is_half, wide
 
 Vjp = Callable[[Array], Sequence[Any]]
 OnLeaf = Callable[["Tensor", Array], None]
@@ -34,11 +35,11 @@ class Node:
     It knows the result's shape but does not hold it: a value that no vjp captured is freed when nobody looks.
     """
 
-    __slots__ = ("dtype", "guards", "parents", "result", "shape", "step", "vjp")
+    __slots__ = ("gradient_dtype", "guards", "parents", "result", "shape", "step", "vjp")
 
     def __init__(self, data: Array, parents: tuple, vjp: Vjp, guards: tuple[Guard, ...]) -> None:
         self.parents, self.vjp, self.guards = parents, vjp, guards
-        self.shape, self.dtype = data.shape, data.dtype
+        self.shape, self.gradient_dtype = data.shape, data.dtype
         self.result: weakref.ref | None = None  # the tensor, if it asked to see its gradient (retain_grad)
         self.step: Any = None  # the traced step, if somebody watches (trace)
 
@@ -125,15 +126,16 @@ def _count_uses(root: Node) -> Counter:
 
 def _fit(cotangent: Any, parent: Node | Tensor) -> Any:
     """The gradient in the parent's own shape and precision: what was repeated forward is summed backward."""
+    dtype = parent.gradient_dtype
     if isinstance(cotangent, Deposit):
-        if cotangent.source.dtype == parent.dtype:
+        if cotangent.source.dtype == dtype or (is_half(cotangent.source.dtype) and not is_half(dtype)):
             return cotangent
         cotangent = cotangent.array()  # a float32 weight beside float64 inputs
     if cotangent.shape != parent.shape:
-        cotangent = cotangent.sum(axis=tuple(range(cotangent.ndim - len(parent.shape))))
+        cotangent = wide(cotangent).sum(axis=tuple(range(cotangent.ndim - len(parent.shape))))
         repeated = tuple(i for i, n in enumerate(parent.shape) if n == 1 and cotangent.shape[i] != 1)
         cotangent = cotangent.sum(axis=repeated, keepdims=True)
-    return cotangent if cotangent.dtype == parent.dtype else cotangent.astype(parent.dtype)
+    return cotangent if cotangent.dtype == dtype else cotangent.astype(dtype)
 
 
 def _show(node: Node, g: Array) -> None:
@@ -149,6 +151,13 @@ def _name(vjp: Vjp) -> str:
     return vjp.__qualname__.partition(".")[0]
 
 
+def _in_precision(cotangent: Any, dtype: Any) -> Any:
+    """A deposit of 16 bits for a wider gradient as an array, so that it is not rounded before it is added."""
+    if isinstance(cotangent, Deposit) and cotangent.source.dtype != dtype:
+        return cotangent.array(dtype)
+    return cotangent
+
+
 class _Delivery:
     """Brings gradients to leaf tensors: into their own `.grad`, or, once complete, to the caller's on_leaf."""
 
@@ -160,7 +169,7 @@ class _Delivery:
         if self.on_leaf is None:
             leaf.accumulate(cotangent)
             return
-        self.pending[leaf].add(cotangent)
+        self.pending[leaf].add(_in_precision(cotangent, leaf.gradient_dtype))
         if last:
             self.on_leaf(leaf, self.pending.pop(leaf).value())
 
@@ -180,7 +189,7 @@ class Tensor:
     def __init__(self, array: Any, requires_grad: bool = False) -> None:
         array = array.data if isinstance(array, Tensor) else array
         data = array_module(array).asarray(array)
-        if requires_grad and data.dtype.kind != "f":
+        if requires_grad and not is_floating(data.dtype):
             raise TypeError(f"only floating-point tensors can require gradients, and this one is {data.dtype}")
         self._data = data
         self.requires_grad = requires_grad
@@ -206,6 +215,11 @@ class Tensor:
     size = property(lambda self: self._data.size)
     dtype = property(lambda self: self._data.dtype)
     device = property(lambda self: device_of(self._data))
+
+    @property
+    def gradient_dtype(self) -> Any:
+        """The tensor's own, unless an optimizer wants its gradient more exact: float32 for 16 bits."""
+        return self.dtype if self.grad_buffer is None else self.grad_buffer.dtype
 
     def backward(
         self, gradient: Any = None, retain_graph: bool = False, on_leaf: OnLeaf | None = None

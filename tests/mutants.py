@@ -25,7 +25,7 @@ def mutants(file: str, *rows: tuple[str, ...]) -> list[Mutant]:
 
 
 KERNELS, ENGINE, ERRORS, ADAM = "test_kernels", "test_engine", "test_engine_errors", "test_adam"
-DEVICE = "test_train_on_device"
+DEVICE, HALF, MIXED = "test_train_on_device", "test_precision", "test_mixed_precision"
 CUDA_TESTS = "test_cuda_kernels"
 
 ELEMENTARY = [
@@ -75,7 +75,7 @@ BACKWARD = [
     *mutants(
         "autograd/tensor.py",
         ("cotangent.sum(axis=repeated, keepdims=True)", "cotangent.mean(axis=repeated, keepdims=True)", "multiply"),
-        ("cotangent.sum(axis=tuple(range", "cotangent.mean(axis=tuple(range", "multiply"),
+        ("wide(cotangent).sum(axis=tuple(range", "wide(cotangent).mean(axis=tuple(range", "multiply"),
         ("            if uses[parent] == 0:\n", "            if True:\n", "diamond", ENGINE),
         ("last=uses[parent] == 0", "last=True", "on_leaf", ENGINE),
         ("self.grad += cotangent", "self.grad = cotangent", "gradients_add", ENGINE),
@@ -88,7 +88,7 @@ BACKWARD = [
     ),
     *mutants(
         "autograd/kernels/deposit.py",
-        ("array_module(buffer).add.at(buffer, self.index, self.source)", "buffer[self.index] += self.source",
+        ("array_module(buffer).add.at(total, self.index, wide(self.source))", "buffer[self.index] += self.source",
          "getitem"),
         ("            buffer[self.index] += self.source", "            buffer[self.index] = self.source", "getitem"),
         ("buffer += self.x.T @ self.source", "buffer[...] = self.x.T @ self.source", "linear"),
@@ -254,4 +254,48 @@ CUDA = [  # the emulator needs a C++ compiler, without which no mistake in these
                                                       "int(left_turned), int(right_turned)", "Products", CUDA_TESTS)),
 ] if which("g++") or which("clang++") else []  # fmt: skip
 
-MUTANTS = [*ELEMENTARY, *BACKWARD, *COMPOSED, *REFERENCE, *FAST, *CUDA, *TRAINING]
+PRECISION = [
+    *mutants(
+        "autograd/kernels/rounded.py",
+        ("cross_entropy = _in_float32(", "cross_entropy = _rounded(", "losses", HALF),
+        ("formula(wide(dy), saved)", "formula(dy, saved)", "weight", HALF),
+        ("wide(x) if hasattr", "x if hasattr", "losses", HALF),
+    ),
+    *mutants(
+        "autograd/tensor.py",
+        ("wide(cotangent).sum(axis=tuple(range", "cotangent.sum(axis=tuple(range", "repeated", HALF),
+        (" or (is_half(cotangent.source.dtype) and not is_half(dtype))", "", "deposit", HALF),
+        ("return cotangent.array(dtype)", "return cotangent.array()", "deposit", HALF),
+    ),
+    *mutants(
+        "autograd/composed.py", ("log_softmax(_widened(logits))", "log_softmax(logits)", "losses", HALF)
+    ),
+    *mutants(
+        "tinygpt/train/flat.py",
+        ("self.rounded[...] = self.values", "self.values[...] = self.rounded", "Master", HALF),
+        ('"float32" if rounds else computing', "computing", "Master", HALF),
+    ),
+    *mutants(
+        "tinygpt/train/adam.py",
+        ("count * self.scaling.scale", "count", "divided", MIXED),
+        ("self.steps if self.scaling is None else self.scaling.step", "self.steps", "skipped", MIXED),
+        ("adjust(xp.isfinite(norm))", "adjust(bool(xp.isfinite(norm)))", "skipped", MIXED),
+    ),
+    *mutants("autograd/kernels/on_numpy/adam.py", ("if math.isnan(scale):", "if False:", "skipped", MIXED)),
+    *mutants(
+        "tinygpt/train/scaling.py",
+        ("1.0), 0.5)", "1.0), 1.0)", "halves", MIXED),
+        ("where(grows, 0.0, good)", "good", "halves", MIXED),
+        ("self.counted + finite", "self.counted + 1", "halves", MIXED),
+        (', "good": self.good, "counted": self.counted}', "}", "resumed", MIXED),
+    ),
+    *mutants(
+        "tinygpt/train/loop.py",
+        ("backward(optimizer.loss_scale)", "backward()", "ten_steps", MIXED),
+        ("is not None and math.isfinite(loss)", "is not None", "no_scale", MIXED),
+        ("float(self.scale) >= LEAST", "True", "no_scale", MIXED),
+    ),
+    *mutants("tinygpt/train/checkpoints.py", ("wide(optimizer.value_of(p))", "wide(p.data)", "Checkpoints", MIXED)),
+]  # fmt: skip
+
+MUTANTS = [*ELEMENTARY, *BACKWARD, *COMPOSED, *REFERENCE, *FAST, *CUDA, *TRAINING, *PRECISION]

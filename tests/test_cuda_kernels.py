@@ -16,7 +16,7 @@ from kernel_cases import CASES, LAYOUTS, TOLERANCE, Case, bare, compare, normal
 
 import autograd as ag
 from autograd import Key, functional, kernels
-from autograd.kernels import on_cupy, reference
+from autograd.kernels import on_cupy, reference, rounded
 from autograd.kernels.on_cupy import columns, launch, products
 from tinygpt.model import GPT, GPTConfig
 
@@ -162,10 +162,10 @@ class TestAdam:
             pytest.skip("through views the reference itself serves, with its own rounding")
         fast = [normal((6, 4), dtype, i) for i in range(3)] + [normal((6, 4), dtype, 3) ** 2]
         exact = [x.astype("float64") for x in fast]
-        for scale in (0.5, np.asarray(0.5, dtype="float32"), 1):
+        for step, scale in ((2, 0.5), (2, np.asarray(0.5, dtype="float32")), (2, 1), (np.asarray(3.0), 1)):
             for room, arrays in ((on_cupy, fast), (reference, exact)):
-                scale_there = scale if room is on_cupy else float(scale)
-                room.adam_step(*map(arrange, arrays), 2, 0.01, 0.9, 0.99, 1e-8, 0.1, scale_there)
+                there = (step, scale) if room is on_cupy else (float(step), float(scale))
+                room.adam_step(*map(arrange, arrays), there[0], 0.01, 0.9, 0.99, 1e-8, 0.1, there[1])
         for computed, expected in zip(fast, exact, strict=True):
             np.testing.assert_allclose(computed.astype("float64"), expected, rtol=30 * TOLERANCE[dtype], atol=1e-4)
 
@@ -200,9 +200,15 @@ class TestEmbedding:
         np.testing.assert_allclose(buffer, [[1, 1], 1 + dy[1], [1, 1], 1 + dy[0] + dy[2]], rtol=1e-6)
 
     def test_adds_to_a_buffer_of_another_type(self, gpu):
-        ids, dy, buffer = np.array([1, 1]), normal((2, 2), "float32"), np.zeros((2, 2))
-        on_cupy.embedding_backward(dy, (ids, (2, 2))).add_to(buffer)
-        np.testing.assert_allclose(buffer[1], dy[0] + dy[1], rtol=1e-6)
+        ids, dy, buffer = np.zeros(3000, dtype=int), np.ones((3000, 2), "float16") / 2, np.zeros((2, 2), "float32")
+        on_cupy.embedding_backward(dy * np.float16(0.75), (ids, (2, 2))).add_to(buffer)
+        np.testing.assert_array_equal(buffer[0], 1125)  # float16 would have stood still at 1,024
+
+    def test_sums_of_columns_are_float32(self, gpu):
+        x, w = np.ones((5000, 3), "float16"), np.ones((3, 2), "float16")
+        _, saved = on_cupy.linear(x, w, np.zeros(2, "float16"))
+        _, _, dbias = on_cupy.linear_backward(np.ones((5000, 2), "float16"), saved)
+        assert dbias.dtype == np.float32 and (dbias == 5000).all()
 
 
 class TestProducts:
@@ -258,11 +264,12 @@ def test_the_emulator_notices_what_is_wrong(gpu):
 def test_the_room_is_chosen_by_the_arrays_library(monkeypatch):
     """A type whose library is called cupy is all that is needed to tell."""
     monkeypatch.setitem(sys.modules, "cupy", types.ModuleType("cupy"))
-    there = type("ndarray", (), {"__module__": "cupy"})()
-    assert kernels.room(there) is on_cupy
-    for depth in ("reference", "composed"):
-        with ag.use(depth):
-            assert kernels.room(there) is reference
+    for dtype, textbook in (("float32", reference), ("float16", rounded)):
+        there = type("ndarray", (), {"__module__": "cupy", "dtype": np.dtype(dtype)})()
+        assert kernels.room(there) is on_cupy
+        for depth in ("reference", "composed"):
+            with ag.use(depth):
+                assert kernels.room(there) is textbook
 
 
 def test_constants_are_the_same_in_both_languages():

@@ -23,9 +23,9 @@ from tinygpt.train import losses
 pytestmark = pytest.mark.core
 
 NOT_DIFFERENTIABLE = {
-    "Array", "Key", "Tensor", "adam_step", "advice", "array_module", "blas_info", "check_range", "configure",
-    "device_of", "draw", "full", "gpu_info", "gradcheck", "is_numpy", "no_grad", "record", "shapes_only",
-    "squared_norm", "to_device", "to_numpy", "trace", "use", "use_device",
+    "Array", "Key", "Tensor", "adam_step", "advice", "array_module", "blas_info", "check_range",
+    "configure", "device_of", "draw", "float_type", "full", "gpu_info", "gradcheck", "is_half", "is_numpy", "no_grad",
+    "record", "shapes_only", "squared_norm", "to_device", "to_numpy", "trace", "use", "use_device", "use_tf32", "wide",
 }  # fmt: skip
 
 CASES = OPERATION_CASES | FORMULA_CASES

@@ -3,6 +3,7 @@
     reference/   the formulas as a textbook derives them
     on_numpy/    the same names at the processor's speed
     on_cupy/     the same names at the GPU's speed
+    rounded.py   the reference for numbers of 16 bits
 
 `use` chooses how deep a model's formulas are computed; the choice is read when the forward runs, and the
 backward stays in the room that the forward chose.
@@ -15,7 +16,8 @@ from types import TracebackType
 from typing import Any
 
 from ..device import Array, array_module
-from . import on_numpy, reference
+from ..precision import is_half
+from . import on_numpy, reference, rounded
 from .cpu import advice, blas_info, configure
 
 __all__ = [
@@ -68,15 +70,18 @@ def is_composed() -> bool:
 
 
 def room(x: Array):
-    """The module whose functions serve the array x: the textbook's where no fast one knows x's library."""
+    """The module whose functions serve the array x: the textbook's where no fast one knows x's library.
+
+    A processor has no arithmetic of 16 bits to be fast with: on it the formulas are computed in float32, and rounded.
+    """
     library = array_module(x).__name__ if _depth.get() == "fast" else None
-    if library == "numpy":
-        return on_numpy
     if library == "cupy":
         from . import on_cupy  # what only a GPU needs is read where there is one
 
         return on_cupy
-    return reference
+    if is_half(x.dtype):
+        return rounded
+    return on_numpy if library == "numpy" else reference
 
 
 def adam_step(parameter: Array, *arguments: Any) -> None:

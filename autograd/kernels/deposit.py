@@ -11,6 +11,7 @@ from abc import ABC, abstractmethod
 from typing import Any
 
 from ..device import Array, array_module
+from ..precision import wide
 
 
 class Deposit(ABC):
@@ -27,8 +28,9 @@ class Deposit(ABC):
         buffer[...] = 0
         self.add_to(buffer)
 
-    def array(self) -> Array:
-        buffer = array_module(self.source).empty(self.shape, dtype=self.source.dtype)
+    def array(self, dtype: Any = None) -> Array:
+        """The gradient by itself, in the source's precision unless another is asked for."""
+        buffer = array_module(self.source).empty(self.shape, dtype=self.source.dtype if dtype is None else dtype)
         self.write_to(buffer)
         return buffer
 
@@ -42,9 +44,11 @@ class Region(Deposit):
     def add_to(self, buffer: Array) -> None:
         if _is_basic(self.index):
             buffer[self.index] += self.source
-        else:
-            array_module(buffer).add.at(buffer, self.index, self.source)
-
+            return
+        total = wide(buffer)  # what meets at one place is added up in float32; CuPy cannot do it in bfloat16 at all
+        array_module(buffer).add.at(total, self.index, wide(self.source))
+        if total is not buffer:
+            buffer[...] = total
 
     def interval(self) -> tuple[int, int, int] | None:
         """(axis, start, stop) where the region is that part of one axis and all of the others, else None."""

@@ -1,12 +1,11 @@
 """Our side of the GPU benchmark: a process that gpu.py starts and asks.
 
-python gpu_tinygpt_side.py CONFIGURATION float32|tf32 cuda|cpu
+python gpu_tinygpt_side.py CONFIGURATION float32|tf32|bfloat16 cuda|cpu
 """
 
 from __future__ import annotations
 
 import dataclasses
-import os
 import sys
 import time
 
@@ -14,7 +13,7 @@ import numpy
 from configurations import BETAS, GPU_CONFIGURATIONS, GRAD_CLIP, LEARNING_RATE, WEIGHT_DECAY, tokens_of
 from harness import milliseconds, peak_memory_mb, serve
 
-from autograd import Key, to_device
+from autograd import Key, to_device, use_tf32
 from autograd.kernels import cpu
 from tinygpt.generate.decoding import generate
 from tinygpt.model.gpt import GPT, GPTConfig
@@ -26,8 +25,8 @@ from tinygpt.train.losses import causal_lm_loss
 class Side:
     """A model and its optimizer on one device, made anew for each batch size that is tried."""
 
-    def __init__(self, name: str, device: str) -> None:
-        self.config, self.device, self.steps_done = GPU_CONFIGURATIONS[name], device, 0
+    def __init__(self, name: str, dtype: str, device: str) -> None:
+        self.config, self.dtype, self.device, self.steps_done = GPU_CONFIGURATIONS[name], dtype, device, 0
 
     def facts(self) -> dict[str, object]:
         versions, gpu = {"numpy": numpy.__version__}, "none"
@@ -47,7 +46,9 @@ class Side:
         if weights:
             numpy.savez(weights, **self.model.state_dict())
         self.model.to(self.device)
-        self.optimizer = AdamW(self.model.parameters(), *BETAS, weight_decay=WEIGHT_DECAY, grad_clip=GRAD_CLIP)
+        self.optimizer = AdamW(
+            self.model.parameters(), *BETAS, weight_decay=WEIGHT_DECAY, grad_clip=GRAD_CLIP, dtype=self.dtype
+        )
         self.steps_done = 0
         return self.step()
 
@@ -87,8 +88,8 @@ def main() -> None:
     cpu.configure()
     name, precision, device = sys.argv[1:]
     if precision == "tf32":
-        os.environ["CUPY_TF32"] = "1"
-    side = Side(name, device)
+        use_tf32()
+    side = Side(name, "float32" if precision == "tf32" else precision, device)
     asked = (side.facts, side.prepare, side.measure, side.curve, side.generate, side.peak_memory)
     serve({handler.__name__: handler for handler in asked})
 

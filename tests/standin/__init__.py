@@ -89,9 +89,9 @@ def arange(start: Any, stop: Any = None, step: Any = 1, dtype: Any = None) -> nd
 
 
 def empty(shape: Any, dtype: Any = float, order: str = "C") -> ndarray:
-    """Filled with NaN or ones, so that whoever reads it before it is written notices."""
+    """Filled with NaN or ones, so that whoever reads it before it is written notices; V is ml_dtypes' bfloat16."""
     x = np.empty(shape, dtype, order)
-    x.fill(np.nan if x.dtype.kind == "f" else 1)
+    x.fill(np.nan if x.dtype.kind in "fV" else 1)
     return ndarray(x)
 
 

@@ -26,11 +26,12 @@ class ChatOptions(ChoosingOptions):
     system: str
     template: str
     device: str
+    dtype: str
 
 
 def chat_command(run: str, options: ChatOptions) -> None:
     """Answers line after line until the input ends. Raises BadInput for a run that is none and senseless numbers."""
-    model, tokenizer = open_model(run, "gpt", options.device)
+    model, tokenizer = open_model(run, "gpt", options.device, options.dtype)
     conversation = Conversation(
         model, tokenizer, TEMPLATES[options.template], options.max_new_tokens, rule_for(model, tokenizer, options),
         None if options.greedy else Key(options.seed).fold("chat"), options.system, options.stop,

@@ -45,7 +45,8 @@ def _gpu(info: dict[str, Any]) -> list[tuple[str, str]]:
         return [*lines, ("gpu", info["problem"])]
     made_for = info["runtime"][0]
     nccl = info["nccl"] or f"none, which several GPUs need: pip install nvidia-nccl-cu{made_for}"
-    return [*lines, ("nccl", nccl)]
+    half = _version("ml_dtypes") or "none, which --dtype bfloat16 needs: pip install ml_dtypes"
+    return [*lines, ("nccl", nccl), ("ml_dtypes", half)]
 
 
 def _packages() -> list[tuple[str, str]]:

@@ -19,10 +19,16 @@ class Draft:
     """The draft in a directory, and how well it has guessed."""
 
     def __init__(
-        self, directory: str, run: str, tokenizer: BaseTokenizer, ahead: int | None, device: str = "cpu"
+        self,
+        directory: str,
+        run: str,
+        tokenizer: BaseTokenizer,
+        ahead: int | None,
+        device: str = "cpu",
+        dtype: str = "float32",
     ) -> None:
         """Raises BadInput for a draft whose tokenizer is not that of the model in `run`."""
-        self.model, its_tokenizer = open_model(directory, "gpt", device)
+        self.model, its_tokenizer = open_model(directory, "gpt", device, dtype)
         if its_tokenizer != tokenizer:
             raise BadInput(f"{directory} has another tokenizer than {run}: a draft needs the same tokens")
         self.ahead = AHEAD if ahead is None else ahead

@@ -18,13 +18,19 @@ BATCH_TOKENS = 2048  # of a batch: enough for the matrix library to run at full 
 
 
 def eval_command(
-    run: str, data: list[str], encoding: str, stride: int | None, as_json: bool, device: str = "cpu"
+    run: str,
+    data: list[str],
+    encoding: str,
+    stride: int | None,
+    as_json: bool,
+    device: str = "cpu",
+    dtype: str = "float32",
 ) -> None:
     """Scores every token of the files once, in windows that meet (or overlap, with a smaller stride).
 
     The last line printed is JSON: loss, perplexity, bits_per_byte, tokens.
     """
-    model, tokenizer = open_model(run, "gpt", device)
+    model, tokenizer = open_model(run, "gpt", device, dtype)
     size = model.config.block_size
     if stride is not None and not 1 <= stride <= size:
         raise BadInput(f"--stride must be from 1 to the context of {size}, not {stride}")

@@ -8,9 +8,9 @@ from ..generate import fill
 from .opening import open_model
 
 
-def fill_command(run: str, text: str, k: int, as_json: bool, device: str = "cpu") -> None:
+def fill_command(run: str, text: str, k: int, as_json: bool, device: str = "cpu", dtype: str = "float32") -> None:
     """Prints the k likeliest tokens of each mask, with their probabilities."""
-    model, tokenizer = open_model(run, "bert", device)
+    model, tokenizer = open_model(run, "bert", device, dtype)
     places = fill(model, tokenizer, text, k)
     if as_json:
         print(json.dumps([[each._asdict() for each in candidates] for candidates in places]))

@@ -34,6 +34,7 @@ class GenerateOptions(ChoosingOptions):
     draft: str | None
     ahead: int | None
     device: str
+    dtype: str
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -59,11 +60,13 @@ class GenerateOptions(ChoosingOptions):
 
 def generate_command(run: str, options: GenerateOptions) -> None:
     """Prints num_samples continuations of the prompt. Raises BadInput for a run that is none and senseless numbers."""
-    model, tokenizer = open_model(run, "gpt", options.device)
+    model, tokenizer = open_model(run, "gpt", options.device, options.dtype)
     if options.beam is not None:
         _print_beam(model, tokenizer, options)
         return
-    draft = None if options.draft is None else Draft(options.draft, run, tokenizer, options.ahead, options.device)
+    draft = None
+    if options.draft is not None:
+        draft = Draft(options.draft, run, tokenizer, options.ahead, options.device, options.dtype)
     rule = rule_for(model, tokenizer, options, *_not_ended_early(options, tokenizer))
     keys = None if options.greedy else [Key(options.seed).fold("sample", n) for n in range(options.num_samples)]
     write = write_samples if draft is None else draft.write_samples

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from autograd import use_device
+from autograd import float_type, use_device, use_tf32
 
 from ..errors import BadInput
 from ..generate import Rule
@@ -21,29 +21,47 @@ USES = {
 }
 
 
-def choose_device(device: str) -> None:
-    """Computes there from now on. Raises BadInput where this machine cannot, with the remedy."""
+def choose_device(device: str, dtype: str = "float32") -> None:
+    """Computes there and so from now on. Raises BadInput where this machine cannot, with the remedy."""
     try:
         use_device(device)
     except ValueError as error:
         raise BadInput(f"--device {device}: {error}") from None
     except RuntimeError as error:
         raise BadInput(f"--device {device}: {error} (tinygpt doctor looks closer)") from None
+    if device == "cpu" and dtype != "float32":
+        raise BadInput(
+            f"--dtype {dtype} is for a GPU: a processor computes in float32 and would only lose time and digits; "
+            "choose --device cuda, or --dtype float32"
+        )
+    try:
+        float_type(stored_type(dtype))
+    except RuntimeError as error:
+        raise BadInput(f"--dtype {dtype}: {error}") from None
+    if dtype == "tf32":
+        use_tf32()
 
 
-def open_model(directory: str, kind: str, device: str = "cpu") -> tuple[Any, BaseTokenizer]:
-    """The model, on `device`, and the tokenizer in a run's directory or Hugging Face's.
+def stored_type(dtype: str) -> str:
+    """What an array's type is called for a --dtype: tf32 is float32 until it is multiplied."""
+    return "float32" if dtype == "tf32" else dtype
+
+
+def open_model(
+    directory: str, kind: str, device: str = "cpu", dtype: str = "float32"
+) -> tuple[Any, BaseTokenizer]:
+    """The model, on `device` and in the precision `dtype`, and the tokenizer in a run's directory or Hugging Face's.
 
     Raises BadInput where either is missing, and where the model is of another kind, with what that one is for.
     """
-    choose_device(device)
+    choose_device(device, dtype)
     opened = load(directory, dropout=0.0)
     if opened.tokenizer is None:
         raise BadInput(f"{directory} has no tokenizer: put tokenizer.json there, or vocab.json and merges.txt")
     found = kind_of(opened.model.config)
     if found != kind:
         raise BadInput(f"{directory} holds a model of another kind ({found}): {USES[found]}")
-    return opened.model.to(device), opened.tokenizer
+    return opened.model.to(device, stored_type(dtype)), opened.tokenizer
 
 
 def known_tokens(model: Any, tokenizer: BaseTokenizer) -> list[Rule]:

@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Any
 
 from ..errors import BadInput
-from ..forms import FORMS
+from ..forms import FORMS, PRECISIONS
 
 TASKS = ("lm", "mlm", "denoise", "seq2seq")
 LARGEST_SEED = (1 << 63) - 1
@@ -71,6 +71,9 @@ class TrainOptions:
     eval_iters: int = option(20, "batches of an evaluation on the way")
     seed: int = option(1337, "of everything random", fixed=True)
     device: str = option("cpu", "cpu, cuda, or cuda:1")
+    dtype: str = option(
+        "float32", "what a GPU computes with; weights, moments and checkpoints are float32 whatever it is", PRECISIONS
+    )
 
     def __post_init__(self) -> None:
         positive = (

@@ -13,9 +13,11 @@ from .opening import open_model
 from .tokenizer_inspect import visibly
 
 
-def score_command(run: str, text: str, stride: int | None, as_json: bool, device: str = "cpu") -> None:
+def score_command(
+    run: str, text: str, stride: int | None, as_json: bool, device: str = "cpu", dtype: str = "float32"
+) -> None:
     """Prints each token with its log-probability, and the totals. Raises BadInput for a run that is none."""
-    model, tokenizer = open_model(run, "gpt", device)
+    model, tokenizer = open_model(run, "gpt", device, dtype)
     size = model.config.block_size
     if stride is not None and not 1 <= stride <= size:
         raise BadInput(f"--stride must be from 1 to the context of {size}, not {stride}")

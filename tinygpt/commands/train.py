@@ -22,7 +22,7 @@ from ..train.evaluate import Evaluation
 from ..train.run import Run
 from ..view import loss_curve, loss_curve_png
 from .interrupt import Interrupt
-from .opening import choose_device
+from .opening import choose_device, stored_type
 from .options import TrainOptions
 from .tasks import Task, task_of
 
@@ -49,7 +49,7 @@ class _Job:
     def new(cls, options: TrainOptions, overwrite: bool) -> _Job:
         if not overwrite and Run(options.out).path.exists():
             Run.create(options.out, overwrite)  # says at once what is in the way
-        choose_device(options.device)
+        choose_device(options.device, options.dtype)
         kind, begun = task_of(options), _beginning(options)
         task = kind(kind.read(options), options, begun and begun.tokenizer)
         model = task.model(Key(options.seed).fold("init"))
@@ -73,7 +73,7 @@ class _Job:
                 f"{run.checkpoint} does not record how it was trained: it can generate, but not be resumed"
             ) from None
         options = options.resumed_with(given)
-        choose_device(options.device)
+        choose_device(options.device, options.dtype)
         kind = task_of(options)
         data = kind.read(options)
         if data.fingerprint != fingerprint:
@@ -117,7 +117,8 @@ class _Job:
         print(*self.task.data_lines(), sep="\n")
         print(f"model      {c.n_layer} layers, {c.n_head} heads, {c.n_embd} wide, context {c.block_size}: ", end="")
         print(f"{self.model.n_params:,} parameters")
-        print(f"steps      {self.options.max_iters:,} of {self.task.step_size} on {self.options.device}")
+        print(f"steps      {self.options.max_iters:,} of {self.task.step_size} on {self.options.device}", end="")
+        print("" if self.options.dtype == "float32" else f" in {self.options.dtype}")
         (_, uniform), *others = self.task.baselines.items()
         print(f"           a fresh model guesses: its loss is near ln {c.vocab_size} = {uniform.loss:.3f} nats a token")
         print(*(f"           a {name} gives {each.loss:.3f}" for name, each in others), sep="\n", flush=True)
@@ -160,8 +161,8 @@ class _Job:
         progress.set_postfix_str(f"loss {step.loss:.3f}, {step.tokens / (now - begun):,.0f} tokens/s", refresh=False)
         progress.update()
         self.unsaved.append(
-            {"step": step.index, "loss": step.loss, "grad_norm": step.grad_norm, "lr": step.learning_rate,
-             "tokens": step.tokens, "seconds": round(now - begun, 4)}
+            {"step": step.index, "loss": step.loss, "grad_norm": None if step.skipped else step.grad_norm,
+             "lr": step.learning_rate, "tokens": step.tokens, "seconds": round(now - begun, 4)}
         )  # fmt: skip
         return now
 
@@ -229,7 +230,10 @@ def _take_weights(model: Module, begun: Checkpoint, options: TrainOptions) -> No
 
 
 def _optimizer(model: Module, o: TrainOptions) -> AdamW:
-    return AdamW(model.parameters(), o.beta1, o.beta2, weight_decay=o.weight_decay, grad_clip=o.grad_clip)
+    return AdamW(
+        model.parameters(), o.beta1, o.beta2, weight_decay=o.weight_decay, grad_clip=o.grad_clip,
+        dtype=stored_type(o.dtype),
+    )  # fmt: skip
 
 
 def _row(name: str, e: Evaluation) -> str:

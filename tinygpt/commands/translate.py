@@ -12,13 +12,19 @@ from .opening import open_model
 
 
 def translate_command(
-    run: str, text: str | None, beams: BeamOptions, max_new_tokens: int | None, whole: bool, device: str = "cpu"
+    run: str,
+    text: str | None,
+    beams: BeamOptions,
+    max_new_tokens: int | None,
+    whole: bool,
+    device: str = "cpu",
+    dtype: str = "float32",
 ) -> None:
     """Prints the best that the model makes of each line of a text, or of all of it where `whole`.
 
     The text is standard input where none is given. Raises BadInput for a text without a word in it.
     """
-    model, tokenizer = open_model(run, "seq2seq", device)
+    model, tokenizer = open_model(run, "seq2seq", device, dtype)
     size, end = model.config.block_size, tokenizer.end_of_text
     if end is None:
         raise BadInput(f"{run} has a vocabulary without <|endoftext|>, which begins and ends what is written")

@@ -13,7 +13,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from autograd import log_softmax, no_grad, to_device, to_numpy
+from autograd import log_softmax, no_grad, to_device, to_numpy, wide
 
 from ..errors import BadInput
 from ..model import Seq2Seq
@@ -143,7 +143,7 @@ class _OfSources:
     def __call__(self, texts: Sequence[list[int]]) -> np.ndarray:
         new = to_device(np.asarray(texts)[:, self.cache.length :], self.device)
         with no_grad():
-            return to_numpy(self.model.decode(new, cache=self.cache).data[:, -1])
+            return to_numpy(wide(self.model.decode(new, cache=self.cache).data[:, -1]))
 
     def keep(self, rows: Sequence[int]) -> None:
         self.cache = self.cache.rows(rows)

@@ -18,7 +18,7 @@ from typing import Any
 
 import numpy as np
 
-from autograd import device_of, no_grad, to_device, to_numpy
+from autograd import device_of, no_grad, to_device, to_numpy, wide
 
 from ..model import GPT
 from ..model.masks import banded_mask
@@ -48,4 +48,4 @@ def next_logits(model: Any, text: Sequence[int]) -> np.ndarray:
         start = window_start(len(text), model.config.block_size)
         ids, options = to_device(np.asarray([text[start:]], dtype=np.int64), device_of(table)), {}
     with no_grad():
-        return to_numpy(model(ids, **options).data[0, -1])
+        return to_numpy(wide(model(ids, **options).data[0, -1]))

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from autograd import no_grad, softmax, to_device, to_numpy
+from autograd import no_grad, softmax, to_device, to_numpy, wide
 
 from ..errors import BadInput
 from ..text.masked_lm import mask_id
@@ -44,7 +44,8 @@ def fill(model: Any, tokenizer: BaseTokenizer, text: str, k: int = 5) -> list[li
     device = model.parameters()[0].device
     with no_grad():
         hidden = model(to_device(np.array([ids]), device))
-        probabilities = to_numpy(softmax(model.mlm_logits(hidden[0, places])).data)[:, : tokenizer.vocab_size]
+        logits = wide(model.mlm_logits(hidden[0, places]).data)
+        probabilities = to_numpy(softmax(logits).data)[:, : tokenizer.vocab_size]
     return [_likeliest(tokenizer, each, k) for each in probabilities]
 
 

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from autograd import device_of, no_grad, to_device, to_numpy
+from autograd import device_of, no_grad, to_device, to_numpy, wide
 
 from ..model import GPT
 from ..model.cache import Cache
@@ -104,7 +104,7 @@ class Reader:
             done += block.shape[1]
             hidden = self._hidden(block)
         with no_grad():
-            return to_numpy(self.model.logits(hidden[:, -1]).data)
+            return to_numpy(wide(self.model.logits(hidden[:, -1]).data))
 
     def _hidden(self, ids: np.ndarray) -> Any:
         n = ids.shape[1]
@@ -123,7 +123,7 @@ class Reader:
         fresh = Cache.empty(self.model.config, *ids.shape, self.table)
         with no_grad():
             hidden = self.model.hidden(self._there(ids), cache=fresh)
-            logits = to_numpy(self.model.logits(hidden[:, -1]).data)
+            logits = to_numpy(wide(self.model.logits(hidden[:, -1]).data))
         self.cache.overwrite(rows, fresh)
         self.first[rows] = self.cache.length - ids.shape[1]
         return logits

@@ -13,7 +13,7 @@ from collections.abc import Collection, Iterator, Sequence
 
 import numpy as np
 
-from autograd import Key, device_of, log_softmax, no_grad, softmax, to_device, to_numpy
+from autograd import Key, device_of, log_softmax, no_grad, softmax, to_device, to_numpy, wide
 
 from ..errors import BadInput
 from ..model import GPT
@@ -176,7 +176,7 @@ class _Reader:
         new = np.asarray([tokens[self.cache.length :]], dtype=np.int64)
         with no_grad():
             hidden = self.model.hidden(to_device(new, device_of(self.table)), cache=self.cache)
-            return to_numpy(self.model.logits(hidden[:, -last:]).data[0])
+            return to_numpy(wide(self.model.logits(hidden[:, -last:]).data[0]))
 
     def forget_after(self, length: int) -> None:
         self.cache.cut(length)

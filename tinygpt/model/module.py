@@ -6,7 +6,7 @@ import inspect
 from collections.abc import Iterator
 from typing import Any
 
-from autograd import Tensor, to_device
+from autograd import Tensor, float_type, to_device
 
 from ..errors import BadInput
 
@@ -84,10 +84,16 @@ class Module:
                 p.data[...] = to_device(state[name], p.device)
                 p.version += 1
 
-    def to(self, device: str) -> Module:
-        """Moves every parameter to "cpu" or "cuda:i"; returns self. Do it before an optimizer is made."""
+    def to(self, device: str, dtype: str | None = None) -> Module:
+        """Moves every parameter to "cpu" or "cuda:i"; returns self. Do it before an optimizer is made.
+
+        dtype: rounds them, too, so that a model that is only used takes half the memory ("bfloat16", "float16"). One
+        that is to be trained stays as it is, and AdamW rounds for itself.
+        Raises RuntimeError for a device or a type that is missing here.
+        """
         for p in self.parameters():
-            p.data = to_device(p.data, device)
+            data = p.data if dtype is None else p.data.astype(float_type(dtype), copy=False)
+            p.data = to_device(data, device)
         return self
 
 

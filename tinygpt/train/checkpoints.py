@@ -1,7 +1,8 @@
 """Everything a run needs to go on as if it had never stopped, in one file.
 
-    model.<name>      each parameter
+    model.<name>      each parameter, in float32 whatever it is computed with
     adam.m, adam.v    the optimizer's moments, flat, in the optimizer's order
+    adam.scale        where losses are scaled (float16); adam.good and adam.counted: how many steps went well
     metadata          step, configuration of model and run (JSON), the tokenizer (JSON), what computed it
 """
 
@@ -14,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from autograd import Key, blas_info, device_of, to_device, to_numpy
+from autograd import Key, blas_info, to_numpy, wide
 
 from .. import safetensors
 from ..errors import BadInput
@@ -41,18 +42,21 @@ class Checkpoint:
     def model(self, device: str = "cpu") -> Any:
         """A model with these parameters. Raises BadInput where they do not fit the configuration."""
         model = build(self.model_config, Key(0))
-        prefix = "model."
-        state = {name[len(prefix) :]: a for name, a in self.arrays.items() if name.startswith(prefix)}
-        model.load_state_dict(state)
+        model.load_state_dict(self._part("model."))
         return model.to(device)
 
     def restore(self, optimizer: AdamW) -> None:
-        """Brings the optimizer's moments and step count back; its parameters must be those of `model()`."""
-        for name, buffer in (("adam.m", optimizer.m), ("adam.v", optimizer.v)):
-            if name not in self.arrays or self.arrays[name].shape != buffer.shape:
-                raise BadInput(f"the checkpoint holds no {name} that fits the model: training cannot go on from it")
-            buffer[...] = to_device(self.arrays[name], device_of(buffer))
-        optimizer.steps = self.step
+        """Brings back what the optimizer knows; its parameters must be those of `model()`, before they were rounded.
+
+        Raises BadInput for the moments of another model.
+        """
+        try:
+            optimizer.load_state(self._part("adam."), self.step)
+        except BadInput as error:
+            raise BadInput(f"the checkpoint cannot be gone on from: {error}") from None
+
+    def _part(self, prefix: str) -> dict[str, np.ndarray]:
+        return {name.removeprefix(prefix): a for name, a in self.arrays.items() if name.startswith(prefix)}
 
 
 def save_checkpoint(
@@ -64,8 +68,9 @@ def save_checkpoint(
     tokenizer: BaseTokenizer,
 ) -> None:
     """Writes the state after `step` finished steps, whole or not at all. Raises BadInput where the disk refuses."""
-    arrays = {f"model.{name}": to_numpy(p) for name, p in model.state_dict().items()}
-    arrays |= {"adam.m": to_numpy(optimizer.m), "adam.v": to_numpy(optimizer.v)}
+    values = {name: wide(optimizer.value_of(p)) for name, p in model.named_parameters().items()}
+    arrays = {f"model.{name}": to_numpy(value) for name, value in values.items()}
+    arrays |= {f"adam.{name}": to_numpy(value) for name, value in optimizer.state().items()}
     metadata = {
         "format": FORMAT,
         "step": str(step),

@@ -13,6 +13,7 @@ from autograd import Array, Key, configure
 from ..text.batches import Batch
 from .adam import REMEDY, AdamW
 from .losses import Loss
+from .scaling import LEAST
 from .schedules import Schedule, constant
 
 
@@ -20,7 +21,9 @@ from .schedules import Schedule, constant
 class Step:
     """What one step did; a GPU may still be doing it, and whoever reads `loss` or `grad_norm` waits for it.
 
-    Both raise FloatingPointError where the gradients are not finite, and the step has changed nothing.
+    Both raise FloatingPointError where the gradients are not finite, and the step has changed nothing. Where losses are
+    scaled (float16) gradients are expected to overflow now and then: the step is `skipped`, unless the loss itself is
+    not finite or the scale has become so small that it cannot be what is wrong.
     """
 
     index: int
@@ -29,6 +32,8 @@ class Step:
     losses: Sequence[Array]
     """The summed loss of each micro-batch, in nats."""
     norm: Array
+    scale: Array | None = None
+    """By what losses are multiplied from now on, where they are."""
 
     @property
     def loss(self) -> float:
@@ -40,12 +45,20 @@ class Step:
         """Of the mean loss's gradient, before it is clipped."""
         return self._read[1]
 
+    @property
+    def skipped(self) -> bool:
+        """Whether the gradients of the scaled loss overflowed, so that the step changed nothing but the scale."""
+        return not math.isfinite(self.grad_norm)
+
     @cached_property
     def _read(self) -> tuple[float, float]:
         loss, norm = _mean(self.losses, self.tokens), float(self.norm)
-        if not math.isfinite(norm):
+        if not math.isfinite(norm) and not self._overflow_is_the_scale(loss):
             raise FloatingPointError(f"step {self.index}, loss {loss}: the gradients are not finite: {REMEDY}")
         return loss, norm
+
+    def _overflow_is_the_scale(self, loss: float) -> bool:
+        return self.scale is not None and math.isfinite(loss) and float(self.scale) >= LEAST
 
 
 def train(
@@ -76,7 +89,7 @@ def train(
         for j in range(accumulate):
             key = Key(seed).fold("train", i, j)
             loss_sum, targets = loss(model, batches(i * accumulate + j), key)
-            loss_sum.backward()
+            loss_sum.backward(optimizer.loss_scale)
             losses.append(loss_sum.data)
             count += targets
         if count == 0:
@@ -86,7 +99,7 @@ def train(
             norm = optimizer.step(lr, count)
         except FloatingPointError as error:
             raise FloatingPointError(f"step {i}, loss {_mean(losses, count)}: {error}") from None
-        yield Step(i, lr, count, losses, norm)
+        yield Step(i, lr, count, losses, norm, optimizer.loss_scale)
 
 
 def _mean(losses: Sequence[Array], count: int) -> float:

@@ -12,7 +12,7 @@ def adam_step(
     gradient: Array,
     m: Array,
     v: Array,
-    step: int,
+    step: float | Array,
     lr: float,
     beta1: float,
     beta2: float,
@@ -20,16 +20,19 @@ def adam_step(
     weight_decay: float,
     scale: float | Array = 1.0,
 ) -> None:
-    """scale may be a number on the device (an array without axes): then nothing waits for the GPU."""
+    """step and scale may be numbers on the device (arrays without axes): then nothing waits for the GPU."""
     if not all(x.flags.c_contiguous for x in (parameter, m, v)):  # a copy would be what is updated
         return reference(parameter, gradient, m, v, step, lr, beta1, beta2, eps, weight_decay, scale)
     gradient = contiguous(gradient.astype(parameter.dtype, copy=False))
     root = (1 - beta2**step) ** 0.5
-    rate = float(lr * root / (1 - beta1**step))
+    rate, small, corrected = lr * root / (1 - beta1**step), eps * root, None
+    if type(step) is type(parameter):
+        corrected = array_module(step).stack([rate, small]).astype(sum_type(parameter), copy=False)
+        rate = small = 0.0
     on_device = scale.astype(sum_type(parameter), copy=False) if type(scale) is type(parameter) else None
     factor = float(scale) if on_device is None else 1.0
     means = float(beta1), float(1 - beta1), float(beta2), float(1 - beta2)
-    constants = on_device, factor, *means, rate, float(eps * root), float(1 - lr * weight_decay)
+    constants = on_device, corrected, factor, *means, float(rate), float(small), float(1 - lr * weight_decay)
     n = parameter.size
     over_elements("adam", "adam", parameter, n, parameter, gradient, m, v, n, *constants)
 

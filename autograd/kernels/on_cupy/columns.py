@@ -12,7 +12,10 @@ FEWEST_ROWS = 16  # of a part
 def column_sums(
     dy: Array, normalization: tuple[Array, Array, Array] | None, needs_products: bool, needs_sums: bool
 ) -> tuple[Array | None, Array | None]:
-    """(Σ dy x̂, Σ dy) over the rows of dy (N, C); x̂ = (x − mean) · inverse_std from normalization = (x, mean, …)."""
+    """(Σ dy x̂, Σ dy) over the rows of dy (N, C); x̂ = (x − mean) · inverse_std from normalization = (x, mean, …).
+
+    Of 16-bit numbers the sums are float32: these are gradients of parameters, which are added up so.
+    """
     xp = array_module(dy)
     n, c = dy.shape
     rows_of_part = max(FEWEST_ROWS, -(-n // PARTS))
@@ -22,7 +25,7 @@ def column_sums(
     blocks = parts * -(-c // THREADS)
     given = normalization or (None, None, None)
     launch("columns", "column_sums", dy, blocks, THREADS, dy, *given, products, sums, n, c, rows_of_part)
-    return tuple(None if x is None else x.sum(axis=0).astype(dy.dtype, copy=False) for x in (products, sums))
+    return tuple(None if x is None else x.sum(axis=0) for x in (products, sums))
 
 
 def add_to_rows(y: Array, bias: Array) -> None:

@@ -26,13 +26,14 @@ class Rows(Deposit):
         self.ids, self.source, self.shape = ids, dy, shape
 
     def add_to(self, buffer: Array) -> None:
-        if buffer.dtype != self.source.dtype or not buffer.flags.c_contiguous:
-            buffer += self.array().astype(buffer.dtype, copy=False)
+        if not buffer.flags.c_contiguous:
+            buffer += self.array(buffer.dtype)
             return
         xp = array_module(buffer)
         n, c = self.source.shape
         places = xp.argsort(self.ids, kind="stable").astype("int64", copy=False)
-        ids, dy = self.ids[places].astype("int64", copy=False), contiguous(self.source)
+        ids = self.ids[places].astype("int64", copy=False)
+        dy = contiguous(self.source.astype(buffer.dtype, copy=False))
         chunks = -(-n // CHUNK)
         pieces = xp.empty((chunks, 2, c), dtype=sum_type(buffer))
         over_rows("embedding", "add_runs", buffer, chunks, c, ids, places, dy, buffer, pieces, n, c)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 from ...device import Array
@@ -14,7 +16,7 @@ def adam_step(
     gradient: Array,
     m: Array,
     v: Array,
-    step: int,
+    step: float,
     lr: float,
     beta1: float,
     beta2: float,
@@ -29,6 +31,9 @@ def adam_step(
     arrays = parameter, gradient, m, v
     if not all(x.flags.c_contiguous for x in arrays):  # flattened, it would be a copy that is updated
         return reference(*arrays, step, lr, beta1, beta2, eps, weight_decay, scale)
+    step, scale = float(step), float(scale)  # numbers of NumPy's would make double precision of all
+    if math.isnan(scale):
+        return
     parameter, gradient, m, v = (x.reshape(-1) for x in arrays)
     root = (1 - beta2**step) ** 0.5
     rate = lr * root / (1 - beta1**step)

@@ -10,7 +10,7 @@ def adam_step(
     gradient: Array,
     m: Array,
     v: Array,
-    step: int,
+    step: float | Array,
     lr: float,
     beta1: float,
     beta2: float,
@@ -20,8 +20,8 @@ def adam_step(
 ) -> None:
     """Updates parameter, m and v in place. step counts from 1; the gradient is used times `scale` (clipping).
 
-    scale: a number, or on a GPU an array of one; where it is none (NaN), because the gradient is not finite, nothing
-    changes.
+    step and scale: numbers, or on a GPU arrays of one; where scale is none (NaN), because the gradient is not finite,
+    nothing changes.
 
     m and v are running means of the gradient and of its square. Both start at 0, so that after t steps they are
     too small by 1 − βᵗ: the bias correction divides by it. Each coordinate then moves by about lr, whatever the

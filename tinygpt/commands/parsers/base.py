@@ -6,6 +6,7 @@ import argparse
 from typing import Any, NoReturn
 
 from ...errors import BadInput
+from ...forms import PRECISIONS
 
 
 class Parser(argparse.ArgumentParser):
@@ -31,7 +32,12 @@ class AnyOrderParser(Parser):
 
 
 def add_device(p: argparse.ArgumentParser) -> None:
+    """On what a model is computed, and with which numbers."""
     p.add_argument("--device", default="cpu", help="cpu, cuda, or cuda:1 (default: cpu)")
+    p.add_argument(
+        "--dtype", choices=PRECISIONS, default="float32",
+        help="what a GPU computes with: 16 bits take half the memory (default: float32)",
+    )  # fmt: skip
 
 
 def add_beam(p: argparse.ArgumentParser, width: int | None, text: str) -> None:

@@ -21,7 +21,7 @@ def add_fill(commands: Any) -> None:
 def _fill(given: argparse.Namespace) -> None:
     from ..fill import fill_command
 
-    fill_command(given.run, given.text, given.top_k, given.json, given.device)
+    fill_command(given.run, given.text, given.top_k, given.json, given.device, given.dtype)
 
 
 def add_translate(commands: Any) -> None:
@@ -43,4 +43,4 @@ def _translate(given: argparse.Namespace) -> None:
     from ..translate import translate_command
 
     beams = BeamOptions(given.beam, given.length_penalty, given.best)
-    translate_command(given.run, given.text, beams, given.max_new_tokens, given.whole, given.device)
+    translate_command(given.run, given.text, beams, given.max_new_tokens, given.whole, given.device, given.dtype)

@@ -25,7 +25,7 @@ def _score(given: argparse.Namespace) -> None:
     from ..tokenizer import read_text
 
     text = read_text(given.text, given.data, given.encoding)
-    score_command(given.run, text, given.stride, given.json, given.device)
+    score_command(given.run, text, given.stride, given.json, given.device, given.dtype)
 
 
 def add_eval(commands: Any) -> None:
@@ -42,4 +42,4 @@ def add_eval(commands: Any) -> None:
 def _eval(given: argparse.Namespace) -> None:
     from ..evaluate import eval_command
 
-    eval_command(given.run, given.data, given.encoding, given.stride, given.json, given.device)
+    eval_command(given.run, given.data, given.encoding, given.stride, given.json, given.device, given.dtype)
