@@ -1,8 +1,7 @@
 """An encoder–decoder translates: arithmetic in words to figures, or English to French.
 
 Beside it lie tinygpt/model/seq2seq.py (the model), tinygpt/text/pair_batches.py (teacher forcing),
-tinygpt/train/losses.py and tinygpt/generate/beam.py (greedy and beam search). The same steps in PyTorch, number by
-number: tests/benchmarks/translation.py.
+tinygpt/train/losses.py and tinygpt/generate/beam.py. The same steps in PyTorch: tests/benchmarks/translation.py.
 
 About a minute on two cores. With pairs of your own, a source, a tab and a target a line, such as Tatoeba's:
 
@@ -28,8 +27,7 @@ STEPS, LOOK_EVERY = 1000, 200
 MOST_WORDS = 8  # of a sentence read from a file
 TESTED, SHOWN, AT_ONCE = 300, 6, 50
 MOST_TOKENS = 40  # of a translation
-BETA2 = 0.98
-SEED = 9
+BETA2, SEED = 0.98, 9
 ARITHMETIC = {"n_embd": 64, "n_layer": 2, "vocabularies": (340, 257), "max_pairs": 64, "rate": 2e-3, "smoothing": 0.0}
 SENTENCES = {"n_embd": 192, "n_layer": 3, "vocabularies": (4000, 4000), "max_pairs": 64, "rate": 1e-3, "smoothing": 0.1}
 
@@ -37,16 +35,14 @@ SENTENCES = {"n_embd": 192, "n_layer": 3, "vocabularies": (4000, 4000), "max_pai
 def pairs_of(data, tested):
     """(pairs to learn from, source → all its targets of `tested` that are not among them, both tokenizers, form)."""
     form = ARITHMETIC if data is None else SENTENCES
-    pairs = arithmetic_pairs(20_000, SEED, most_operations=2) if data is None else short(read_pairs(data))
+    if data is None:
+        pairs = arithmetic_pairs(20_000, SEED, most_operations=2)
+    else:  # sentences of so few words that a small model can learn them, both sides
+        pairs = [pair for pair in read_pairs(data) if max(len(text.split()) for text in pair) <= MOST_WORDS]
     learn_from, held_out = split_pairs(pairs, 0.05)
     unseen = dict(list(by_source(held_out).items())[:: max(1, len(held_out) // tested)])
     sides = zip(*learn_from)
     return learn_from, unseen, [Tokenizer.train(texts, size) for texts, size in zip(sides, form["vocabularies"])], form
-
-
-def short(pairs):
-    """The sentences of so few words that a small model can learn them, both sides."""
-    return [pair for pair in pairs if max(len(text.split()) for text in pair) <= MOST_WORDS]
 
 
 def batches_of(form, learn_from, tokenizers):
@@ -96,19 +92,13 @@ def write(search, tokenizers, sources):
     return texts
 
 
-def likeliest_of(model):
-    """Each token the likeliest one."""
-    return lambda ids, mask, end: greedy_search(translations(model, ids, mask, end, MOST_TOKENS), [end])
+def likeliest(model, ids, mask, end):
+    return greedy_search(translations(model, ids, mask, end, MOST_TOKENS), [end])
 
 
-def best_of_four(model):
-    """The best that a beam of four finds."""
-
-    def search(ids, mask, end):
-        found = beam_search(translations(model, ids, mask, end, MOST_TOKENS), [end], width=4)
-        return [best.tokens for best, *_ in found]
-
-    return search
+def best_of_four(model, ids, mask, end):
+    found = beam_search(translations(model, ids, mask, end, MOST_TOKENS), [end], width=4)
+    return [best.tokens for best, *_ in found]
 
 
 def report(name, hypotheses, references):
@@ -126,11 +116,11 @@ def main(data=None, steps=STEPS, minutes=20.0, tested=TESTED):
     model = trained(form, learn_from, tokenizers, steps, minutes)
 
     sources, references = list(unseen), list(unseen.values())
-    greedy = write(likeliest_of(model), tokenizers, sources)
+    greedy = write(partial(likeliest, model), tokenizers, sources)
     print()
     report("word for word", list(map(WordForWord(learn_from), sources)), references)
     report("greedy", greedy, references)
-    report("beam of 4", write(best_of_four(model), tokenizers, sources), references)
+    report("beam of 4", write(partial(best_of_four, model), tokenizers, sources), references)
     for source, text, expected in list(zip(sources, greedy, references))[:SHOWN]:
         print(f"\n  {source}\n  {text}" + ("" if text in expected else f"\n  (expected: {' or '.join(expected)})"))
     return exact_match(greedy, references)

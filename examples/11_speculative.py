@@ -58,7 +58,7 @@ def show_one_token(target, draft, tokenizer, ids):
         print(f"  {text!r:12} {p[token]:8.3f}  {q[token]:8.3f}  {min(p[token], q[token]):10.3f}", end="")
         print(f"  {guessed[token]:8.3f}  {share[token]:16.3f}")
     accepted, expected = np.mean(drawn == guesses), np.minimum(p, q).sum()
-    print(f"accepted: {accepted:.3f} of the guesses, expected Σ min(p, q) = {expected:.3f}")
+    print(f"\naccepted: {accepted:.3f} of the guesses, expected Σ min(p, q) = {expected:.3f}")
 
 
 def write(target, draft, ids, ahead, warmth):

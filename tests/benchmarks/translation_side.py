@@ -92,7 +92,7 @@ class Ours(Side):
         return (step.loss for step in train(self.model, loss, self.batches, optimizer, self.steps, self.rate))
 
     def write(self, sources: list[str]) -> list[str]:
-        return self.example["write"](self.example["likeliest_of"](self.model), self.tokenizers, sources)
+        return self.example["write"](partial(self.example["likeliest"], self.model), self.tokenizers, sources)
 
 
 class Torch(Side):
