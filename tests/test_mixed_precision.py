@@ -25,8 +25,6 @@ from tinygpt.train.checkpoints import load_checkpoint, save_checkpoint
 from tinygpt.train.scaling import LossScale
 
 pytest_plugins = ["command_fixtures"]
-pytestmark = pytest.mark.core
-
 V, T = 11, 6
 TOKENIZER = CharTokenizer.train(["abcdefghijk"])
 TOKENS = np.cumsum(np.random.default_rng(3).integers(1, 3, size=300)) % V
