@@ -39,9 +39,9 @@ def require_cupy(device: str) -> ModuleType:
 
 
 def wheel(driver: Version | None) -> str:
-    """The package of CuPy that fits a driver (the newest where the driver is not known)."""
+    """The package of CuPy that fits a driver (the newest where it is not known), and the types that it lacks."""
     major = NEWEST if driver is None else min(max(driver[0], OLDEST), NEWEST)
-    return f"'cupy-cuda{major}x[ctk]'"
+    return f"'cupy-cuda{major}x[ctk]>=14' ml_dtypes"
 
 
 def driver_problem(driver: Version | None, made_for: int) -> str:

@@ -128,6 +128,7 @@ def test_a_corpus_may_move_while_a_run_rests(command, run_copy, data, tmp_path):
         (["--bias"], ["bias"]),
         (["--overwrite"], ["choose one"]),
         (["--learning-rate", "-1"], ["--learning-rate", "above 0"]),
+        (["--max-iters", "1"], ["--max-iters 1", "steps behind it"]),
         (["--device", "tpu"], ["tpu"]),
     ],
 )

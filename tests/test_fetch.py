@@ -136,7 +136,7 @@ def test_a_full_disk_is_no_network(command, hub):
 
 def test_without_the_package(command, hub, monkeypatch):
     monkeypatch.setitem(sys.modules, "huggingface_hub", None)
-    assert_refused(command("fetch", "gpt2"), "pip install 'tinygpt[hf]'", "huggingface.co/openai-community/gpt2")
+    assert_refused(command("fetch", "gpt2"), "pip install -e '.[hf]'", "huggingface.co/openai-community/gpt2")
 
 
 @pytest.mark.parametrize("name", ["gpt3", "a/b/c", "../x", "", "a b/c"])
@@ -168,7 +168,7 @@ def test_other_peoples_files_are_left_alone(command, hub, tmp_path):
     assert (tmp_path / "mine" / "config.json").read_text() == "mine" and hub.asked == []
 
 
-@pytest.mark.skipif(importlib.util.find_spec("huggingface_hub") is None, reason="pip install 'tinygpt[hf]'")
+@pytest.mark.skipif(importlib.util.find_spec("huggingface_hub") is None, reason="pip install -e '.[hf]'")
 @pytest.mark.filterwarnings("ignore")
 def test_the_package_has_what_is_asked_of_it():
     """Its own names and parameters, without a network."""

@@ -21,7 +21,7 @@ pytestmark = pytest.mark.core
 @pytest.mark.parametrize(
     ("driver", "made_for", "said"),
     [
-        (None, 13, "no NVIDIA driver"), ((11, 8), 12, "too old"), ((12, 4), 13, "pip install 'cupy-cuda12x[ctk]'"),
+        (None, 13, "no NVIDIA driver"), ((11, 8), 12, "too old"), ((12, 4), 13, "pip install 'cupy-cuda12x[ctk]>=14'"),
         ((13, 0), 13, "CUDA_VISIBLE_DEVICES"), ((13, 1), 12, "CUDA_VISIBLE_DEVICES"),
     ],
 )  # fmt: skip
@@ -33,7 +33,7 @@ def test_what_is_wrong_between_driver_and_wheel(driver, made_for, said):
     ("driver", "package"), [(None, "13"), ((11, 0), "12"), ((12, 9), "12"), ((13, 2), "13"), ((14, 0), "13")]
 )
 def test_the_wheel_follows_the_driver(driver, package):
-    assert gpu.wheel(driver) == f"'cupy-cuda{package}x[ctk]'"
+    assert gpu.wheel(driver) == f"'cupy-cuda{package}x[ctk]>=14' ml_dtypes"
 
 
 def test_the_driver_is_asked_for_the_cuda_it_serves(monkeypatch):
@@ -59,7 +59,7 @@ class TestDoctor:
         monkeypatch.setattr(gpu, "driver_version", lambda: (12, 8))
         result = command("doctor")
         assert result.status == 0
-        for said in ("numpy", "OpenBLAS", "for CUDA 12.8", "pip install 'cupy-cuda12x[ctk]'", "mpi4py"):
+        for said in ("numpy", "OpenBLAS", "for CUDA 12.8", "pip install 'cupy-cuda12x[ctk]>=14'", "mpi4py"):
             assert said in result.out
 
     def test_with_gpus(self, command, device):
@@ -70,7 +70,7 @@ class TestDoctor:
     def test_with_the_wrong_wheel(self, command, device, monkeypatch):
         monkeypatch.setattr(standin.cuda, "is_available", lambda: False)
         monkeypatch.setattr(gpu, "driver_version", lambda: (12, 2))
-        assert "made for CUDA 13: pip install 'cupy-cuda12x[ctk]'" in command("doctor").out
+        assert "made for CUDA 13: pip install 'cupy-cuda12x[ctk]>=14'" in command("doctor").out
 
 
 COMMANDS = {

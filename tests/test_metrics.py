@@ -26,7 +26,7 @@ def values(result):
 
 @EACH_LIBRARY
 def test_from_nothing_in_common_to_one_of_the_references(measure, library):
-    pytest.importorskip(library, reason="install it with pip install 'tinygpt[eval]'")
+    pytest.importorskip(library, reason="install it with pip install -e '.[eval]'")
     assert values(measure(TEXTS, REFERENCES)) == pytest.approx([100] * len(values(measure(TEXTS, REFERENCES))))
     nothing = values(measure(["xyz xyz xyz xyz", "xyz xyz xyz xyz"], REFERENCES))
     assert nothing == pytest.approx([0] * len(nothing), abs=1)
@@ -39,20 +39,20 @@ def test_from_nothing_in_common_to_one_of_the_references(measure, library):
 @EACH_LIBRARY
 def test_what_is_missing_is_named_with_its_remedy(measure, library, monkeypatch):
     monkeypatch.setitem(sys.modules, library, None)
-    with pytest.raises(MissingExtra, match=r"pip install 'tinygpt\[eval\]'"):
+    with pytest.raises(MissingExtra, match=r"pip install -e '\.\[eval\]'"):
         measure(TEXTS, REFERENCES)
 
 
 def test_bleu_of_the_paper():
     """Modified unigram precision of "the the the …" is 2/7 (section 2.1); sacrebleu smooths only what is zero."""
-    pytest.importorskip("sacrebleu", reason="install it with pip install 'tinygpt[eval]'")
+    pytest.importorskip("sacrebleu", reason="install it with pip install -e '.[eval]'")
     references = [["the cat is on the mat", "there is a cat on the mat"]]
     assert bleu(["the the the the the the the"], references) < bleu(["the cat is on a mat"], references)
 
 
 def test_rouge_beside_another_implementation():
     """It counts each run of words once and stems nothing, so that its numbers are near and not the same."""
-    pytest.importorskip("rouge_score", reason="install it with pip install 'tinygpt[eval]'")
+    pytest.importorskip("rouge_score", reason="install it with pip install -e '.[eval]'")
     if not ROUGE_DATA.exists():
         pytest.skip("shared data are not here")
     for entry in json.loads(ROUGE_DATA.read_text(encoding="utf-8")):

@@ -8,8 +8,8 @@ import pytest
 import tinygpt
 from tinygpt.generate import beam_search, continuations, greedy_search, power_penalty
 
-torch = pytest.importorskip("torch", reason="the peer is transformers: pip install 'tinygpt[peers]'")
-transformers = pytest.importorskip("transformers", reason="pip install 'tinygpt[peers]'")
+torch = pytest.importorskip("torch", reason="the peer is transformers: pip install -e '.[peers]'")
+transformers = pytest.importorskip("transformers", reason="pip install -e '.[peers]'")
 
 pytestmark = [pytest.mark.peer, pytest.mark.filterwarnings("ignore")]
 

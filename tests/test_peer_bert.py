@@ -10,7 +10,7 @@ pytestmark = pytest.mark.peer
 @pytest.fixture(autouse=True)
 def peer():
     for name in ("torch", "transformers"):
-        pytest.importorskip(name, reason=f"the peer is {name}: pip install 'tinygpt[peers]'")
+        pytest.importorskip(name, reason=f"the peer is {name}: pip install -e '.[peers]'")
 
 
 CONFIGS = [

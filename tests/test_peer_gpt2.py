@@ -10,8 +10,8 @@ pytestmark = pytest.mark.peer
 @pytest.mark.parametrize("name", made.CONFIGS)
 @pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning")
 def test_the_stored_results_are_what_transformers_gives_today(name):
-    pytest.importorskip("torch", reason="the peer runs on PyTorch: pip install 'tinygpt[peers]'")
-    pytest.importorskip("transformers", reason="the peer is transformers: pip install 'tinygpt[peers]'")
+    pytest.importorskip("torch", reason="the peer runs on PyTorch: pip install -e '.[peers]'")
+    pytest.importorskip("transformers", reason="the peer is transformers: pip install -e '.[peers]'")
     stored = dict(np.load(GOLDEN / f"{name}.npz"))
     weights = {each.removeprefix("weights."): a for each, a in stored.items() if each.startswith("weights.")}
     for each, array in made.peer_results(name, weights).items():

@@ -14,8 +14,8 @@ from tinygpt.text.batches import Batch
 from tinygpt.text.tokenizer import Tokenizer
 from tinygpt.train import AdamW, causal_lm_loss, train
 
-torch = pytest.importorskip("torch", reason="the peer is transformers: pip install 'tinygpt[peers]'")
-transformers = pytest.importorskip("transformers", reason="pip install 'tinygpt[peers]'")
+torch = pytest.importorskip("torch", reason="the peer is transformers: pip install -e '.[peers]'")
+transformers = pytest.importorskip("transformers", reason="pip install -e '.[peers]'")
 
 pytestmark = [pytest.mark.peer, pytest.mark.filterwarnings("ignore")]
 

@@ -41,7 +41,7 @@ def random_texts(seed: int, count: int) -> list[str]:
 
 def tiktokens_pieces(pattern: str, texts: list[str]) -> list[list[str]]:
     """Each stretch of each text is a token, so that every piece is one, and the tokens are the pieces."""
-    tiktoken = pytest.importorskip("tiktoken", reason="the peer is tiktoken: pip install 'tinygpt[peers]'")
+    tiktoken = pytest.importorskip("tiktoken", reason="the peer is tiktoken: pip install -e '.[peers]'")
     tokens = {bytes([byte]) for byte in range(256)}
     for text in texts:
         tokens |= {text[i:j].encode() for i in range(len(text)) for j in range(i + 1, len(text) + 1)}
@@ -73,7 +73,7 @@ def test_tiktokens_pieces(name):
 
 def split_pieces(pattern: str, text: str) -> list[str]:
     """What the Split of `tokenizers` makes of the text."""
-    tokenizers = pytest.importorskip("tokenizers", reason="the peer is tokenizers: pip install 'tinygpt[peers]'")
+    tokenizers = pytest.importorskip("tokenizers", reason="the peer is tokenizers: pip install -e '.[peers]'")
     split = tokenizers.pre_tokenizers.Split(tokenizers.Regex(pattern), "isolated")
     return [piece for piece, _ in split.pre_tokenize_str(text)]
 

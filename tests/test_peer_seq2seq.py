@@ -23,7 +23,7 @@ sys.path.append(str(Path(__file__).parent / "benchmarks"))
 
 @pytest.mark.parametrize("kind", made.FORMS)
 def test_logits_and_all_gradients(kind):
-    pytest.importorskip("transformers", reason="the peer is transformers: pip install 'tinygpt[peers]'")
+    pytest.importorskip("transformers", reason="the peer is transformers: pip install -e '.[peers]'")
     theirs = made.peer_arrays(kind)
     logits, gradients = ours(kind, {name: array for name, array in theirs.items() if name.startswith("weights.")})
     tolerance = {"bart": 1e-10, "t5": 1e-5}[kind]
@@ -35,7 +35,7 @@ def test_logits_and_all_gradients(kind):
 
 def test_the_same_steps_as_pytorch():
     """Schedule, smoothing, clipping and AdamW included: losses of step after step, and the translations at the end."""
-    pytest.importorskip("torch", reason="the peer is PyTorch: pip install 'tinygpt[peers]'")
+    pytest.importorskip("torch", reason="the peer is PyTorch: pip install -e '.[peers]'")
     from translation_side import EXAMPLE, SIDES
 
     example = runpy.run_path(str(EXAMPLE))

@@ -64,7 +64,7 @@ def agree(ours: Tokenizer, encode, decode, allowed="all") -> None:
 
 
 def agree_with_tiktoken(ours: Tokenizer, ranks: Path, name: str) -> None:
-    tiktoken = pytest.importorskip("tiktoken", reason="the peer is tiktoken: pip install 'tinygpt[peers]'")
+    tiktoken = pytest.importorskip("tiktoken", reason="the peer is tiktoken: pip install -e '.[peers]'")
     public = pytest.importorskip("tiktoken_ext.openai_public")
     pattern = {
         "r50k_base": lambda: public.r50k_pat_str,
@@ -112,7 +112,7 @@ class TestTiktoken:
 
 def agree_with_tokenizers(path: Path, tmp_path: Path) -> Tokenizer:
     """Equal ids with the file read; the file we write of it read by the library; and read again by us."""
-    tokenizers = pytest.importorskip("tokenizers", reason="the peer is tokenizers: pip install 'tinygpt[peers]'")
+    tokenizers = pytest.importorskip("tokenizers", reason="the peer is tokenizers: pip install -e '.[peers]'")
     ours = Tokenizer.from_huggingface(path)
     ours.to_huggingface(tmp_path / "written.json")
     assert Tokenizer.from_huggingface(tmp_path / "written.json") == ours
@@ -137,7 +137,7 @@ def agree_with_tokenizers(path: Path, tmp_path: Path) -> Tokenizer:
 
 def train(pre_tokenizer, special=(), vocab_size=600, **model):
     """A tiny byte-level BPE, trained by the library itself."""
-    tokenizers = pytest.importorskip("tokenizers", reason="the peer is tokenizers: pip install 'tinygpt[peers]'")
+    tokenizers = pytest.importorskip("tokenizers", reason="the peer is tokenizers: pip install -e '.[peers]'")
     tokenizer = tokenizers.Tokenizer(tokenizers.models.BPE(**model))
     tokenizer.pre_tokenizer = pre_tokenizer
     tokenizer.decoder = tokenizers.decoders.ByteLevel()

@@ -8,7 +8,7 @@ pytestmark = pytest.mark.peer
 
 
 def test_the_stored_losses_are_what_pytorch_gives_today():
-    pytest.importorskip("torch", reason="the peer is PyTorch: pip install 'tinygpt[peers]'")
+    pytest.importorskip("torch", reason="the peer is PyTorch: pip install -e '.[peers]'")
     stored = dict(np.load(GOLDEN / "losses.npz"))
     weights = {name.removeprefix("weights."): a for name, a in stored.items() if name.startswith("weights.")}
     losses = made.torch_losses(weights, stored["inputs"], stored["targets"], "float64")

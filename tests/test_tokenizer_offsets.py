@@ -239,7 +239,7 @@ class TestPeers:
     @pytest.mark.parametrize("prefix_space", [False, True])
     @pytest.mark.parametrize("strips", [{}, GREEDY.strips])
     def test_byte_level(self, prefix_space, strips, tmp_path):
-        tokenizers = pytest.importorskip("tokenizers", reason="the peer is tokenizers: pip install 'tinygpt[peers]'")
+        tokenizers = pytest.importorskip("tokenizers", reason="the peer is tokenizers: pip install -e '.[peers]'")
         Tokenizer(BPE.merges, SPECIALS).to_huggingface(tmp_path / "plain.json")
         file = json.loads((tmp_path / "plain.json").read_text(encoding="utf-8"))
         for added in file["added_tokens"]:
@@ -256,7 +256,7 @@ class TestPeers:
 
     @pytest.mark.parametrize("ours", [UNCASED, CASED], ids=["uncased", "cased"])
     def test_wordpiece(self, ours):
-        tokenizers = pytest.importorskip("tokenizers", reason="the peer is tokenizers: pip install 'tinygpt[peers]'")
+        tokenizers = pytest.importorskip("tokenizers", reason="the peer is tokenizers: pip install -e '.[peers]'")
         vocabulary = {token: number for number, token in enumerate(ours.tokens)}
         theirs = tokenizers.Tokenizer(tokenizers.models.WordPiece(vocabulary, unk_token="[UNK]"))
         theirs.normalizer = tokenizers.normalizers.BertNormalizer(lowercase=ours.lowercase)
@@ -264,7 +264,7 @@ class TestPeers:
         self.agree(ours, theirs, allowed=())
 
     def test_starts_are_tiktokens(self):
-        tiktoken = pytest.importorskip("tiktoken", reason="the peer is tiktoken: pip install 'tinygpt[peers]'")
+        tiktoken = pytest.importorskip("tiktoken", reason="the peer is tiktoken: pip install -e '.[peers]'")
         ranks = {BPE.token_bytes(number): number for number in range(BPE.end_of_text)}
         theirs = tiktoken.Encoding(
             "ours", pat_str=BPE.pattern, mergeable_ranks=ranks, special_tokens=BPE.special_tokens

@@ -79,7 +79,7 @@ def test_a_title_of_any_characters_gives_a_picture():
 def test_a_png_needs_matplotlib_and_says_so(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
     monkeypatch.setitem(sys.modules, "matplotlib.backends.backend_agg", None)
-    with pytest.raises(MissingExtra, match=r"tinygpt\[plot\]"):
+    with pytest.raises(MissingExtra, match=r"pip install -e '\.\[plot\]'"):
         loss_curve_png(tmp_path / "loss.png", TRAIN, VALIDATION, {}, "a run")
 
 

@@ -306,7 +306,7 @@ class TestPeer:
     @pytest.mark.parametrize("lowercase", [True, False])
     def test_ids_of_plain_text(self, lowercase):
         """No special token is known to this one, so that none is found in a text."""
-        peers = pytest.importorskip("tokenizers", reason="the peer is tokenizers: pip install 'tinygpt[peers]'")
+        peers = pytest.importorskip("tokenizers", reason="the peer is tokenizers: pip install -e '.[peers]'")
         theirs = peers.Tokenizer(peers.models.WordPiece.from_file(real_path(), unk_token="[UNK]"))
         theirs.normalizer = peers.normalizers.BertNormalizer(lowercase=lowercase)
         theirs.pre_tokenizer = peers.pre_tokenizers.BertPreTokenizer()
@@ -316,7 +316,7 @@ class TestPeer:
             assert ours.encode(text) == encoding.ids, ascii(text)
 
     def test_special_tokens_pairs_and_decoding(self):
-        peers = pytest.importorskip("tokenizers", reason="the peer is tokenizers: pip install 'tinygpt[peers]'")
+        peers = pytest.importorskip("tokenizers", reason="the peer is tokenizers: pip install -e '.[peers]'")
         theirs, ours = peers.BertWordPieceTokenizer(real_path()), real()
         texts = [text + " [MASK]b[CLS]" for text in random_texts()[:300]]
         for first, second in pairwise(texts):

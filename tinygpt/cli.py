@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
+import os
 import sys
 from collections.abc import Sequence
 
@@ -26,6 +28,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         options = parser().parse_args(arguments)
         options.run_command(options)
+        sys.stdout.flush()  # what is wrong with it is said here, and not when Python ends
     except BadInput as error:
         print(f"tinygpt: {error}", file=sys.stderr)
         return 2
@@ -38,7 +41,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except BrokenPipeError:  # whoever read the output has seen enough
         sys.stderr.close()
         return 0
+    except OSError as error:  # a file that is asked for has a sentence of its own; what is left is mostly the output
+        print(f"tinygpt: {error.filename or 'standard output'}: {error.strerror or error}", file=sys.stderr)
+        _discard_output()
+        return 2
     return 0
+
+
+def _discard_output() -> None:
+    """What is buffered could not be written, and Python would try once more when it ends."""
+    with contextlib.suppress(OSError, ValueError):  # an output that is no file of the system's
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def parser() -> argparse.ArgumentParser:

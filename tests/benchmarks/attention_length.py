@@ -31,7 +31,7 @@ def main() -> None:
     if options.longest < SHORTEST:
         parser.error(f"--longest {options.longest}: the first length is {SHORTEST}")
     if options.plot and importlib.util.find_spec("matplotlib") is None:
-        refuse("--plot needs matplotlib, which is not installed: pip install 'tinygpt[plot]'")
+        refuse("--plot needs matplotlib, which is not installed: pip install -e '.[plot]'")
     lengths = [SHORTEST]
     while lengths[-1] * 2 <= options.longest:
         lengths.append(lengths[-1] * 2)

@@ -54,7 +54,7 @@ def main() -> int:
     if options.rounds < 1:
         parser.error(f"--rounds {options.rounds}: at least one round is needed")
     if options.peer and importlib.util.find_spec("transformers") is None:
-        refuse("the peer transformers is not installed: pip install 'tinygpt[peers]'")
+        refuse("the peer transformers is not installed: pip install -e '.[peers]'")
     try:
         result = measure(options.peer is not None, options.rounds)
     except ChildFailed as failure:

@@ -57,7 +57,7 @@ def parse_arguments() -> argparse.Namespace:
     options = parser.parse_args()
     options.config = options.config or ["gpt2-small", "gpt2-medium"]
     if options.device == "cuda" and importlib.util.find_spec("cupy") is None:
-        refuse("this needs a GPU and CuPy: pip install 'tinygpt[cuda13]' (cuda12 for an older driver)")
+        refuse("this needs a GPU and CuPy: pip install -e '.[cuda13]' (cuda12 for an older driver)")
     return options
 
 

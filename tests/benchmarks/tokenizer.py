@@ -47,7 +47,7 @@ def main() -> None:
     options = parser.parse_args()
     for peer in ("tokenizers", "tiktoken"):
         if importlib.util.find_spec(peer) is None:
-            refuse(f"the peer {peer} is not installed: pip install 'tinygpt[peers]'")
+            refuse(f"the peer {peer} is not installed: pip install -e '.[peers]'")
     text = "\n\n".join(path.read_text("utf-8") for path in options.data) if options.data else "\n\n".join(
         embedded_english().texts
     )

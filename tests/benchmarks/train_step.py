@@ -60,7 +60,7 @@ def main() -> int:
     options = parse_arguments()
     variants = ["eager", "tuned"] * (options.peer == "torch") + ["compiled"] * options.compile
     if variants and importlib.util.find_spec("torch") is None:
-        refuse("the peer needs PyTorch, which is not installed: pip install 'tinygpt[peers]'")
+        refuse("the peer needs PyTorch, which is not installed: pip install -e '.[peers]'")
     results = {}
     for name in CONFIGURATIONS if options.config == "all" else [options.config]:
         try:

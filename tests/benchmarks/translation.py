@@ -45,7 +45,7 @@ TURNS = 20  # of each side
 def main() -> int:
     options = parse_arguments()
     if missing := [name for name in ("torch", "sacrebleu") if importlib.util.find_spec(name) is None]:
-        refuse(f"the peer needs {' and '.join(missing)}: pip install 'tinygpt[peers]'")
+        refuse(f"the peer needs {' and '.join(missing)}: pip install -e '.[peers]'")
     try:
         result = measure(options)
     except ChildFailed as failure:

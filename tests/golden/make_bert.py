@@ -1,6 +1,6 @@
 """Makes bert.npz: outputs and gradients of transformers' BertForPreTraining, for tests/test_bert.py.
 
-    python tests/golden/make_bert.py        (needs PyTorch and transformers: pip install 'tinygpt[peers]')
+    python tests/golden/make_bert.py        (needs PyTorch and transformers: pip install -e '.[peers]')
 
 Weights, ids, segments and padding are random and stored beside the results, so that the test needs neither library.
 What is differentiated is a random combination of all outputs at real tokens.

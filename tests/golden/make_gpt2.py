@@ -1,6 +1,6 @@
 """Makes gpt2.npz and llama.npz: logits and gradients of transformers' models, for tests/test_peer_gpt2.py.
 
-    python tests/golden/make_gpt2.py        (needs transformers: pip install 'tinygpt[peers]')
+    python tests/golden/make_gpt2.py        (needs transformers: pip install -e '.[peers]')
 
 The weights are drawn by our own model and stored beside the results, so that the comparison needs neither peer.
 `theirs` is the table from our names to theirs.

@@ -1,6 +1,6 @@
 """Makes losses.npz: ten training steps of a small GPT in PyTorch, for tests/test_golden.py.
 
-    python tests/golden/make_losses.py        (needs PyTorch: pip install 'tinygpt[peers]')
+    python tests/golden/make_losses.py        (needs PyTorch: pip install -e '.[peers]')
 
 Initial weights and batches come from our own model and are stored beside the losses, so that the test needs neither
 PyTorch nor the same random numbers. The PyTorch side is the benchmark's peer (tests/benchmarks/peers/torch_gpt.py).

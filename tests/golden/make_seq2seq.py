@@ -1,6 +1,6 @@
 """Makes seq2seq.npz: logits and gradients of transformers' BART and T5, for tests/test_seq2seq.py.
 
-    python tests/golden/make_seq2seq.py        (needs transformers: pip install 'tinygpt[peers]')
+    python tests/golden/make_seq2seq.py        (needs transformers: pip install -e '.[peers]')
 
 Weights are drawn by the peer and moved away from their symmetric start, then written under our names. What the peers
 compute is the gradient of a weighted sum of all logits, so that every logit matters in its own way.

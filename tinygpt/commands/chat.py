@@ -36,6 +36,8 @@ def chat_command(run: str, options: ChatOptions) -> None:
         model, tokenizer, TEMPLATES[options.template], options.max_new_tokens, rule_for(model, tokenizer, options),
         None if options.greedy else Key(options.seed).fold("chat"), options.system, options.stop,
     )  # fmt: skip
+    if hasattr(sys.stdin, "reconfigure"):
+        sys.stdin.reconfigure(errors="strict")  # in some locales bytes that are no text would pass for characters
     if sys.stdin.isatty():
         _note(f"Ctrl-C stops an answer; {KNOWN}")
     converse(conversation)

@@ -44,13 +44,13 @@ def _gpu(info: dict[str, Any]) -> list[tuple[str, str]]:
     if info["problem"] is not None:
         return [*lines, ("gpu", info["problem"])]
     made_for = info["runtime"][0]
-    nccl = info["nccl"] or f"none, which several GPUs need: pip install nvidia-nccl-cu{made_for}"
+    nccl = info["nccl"] or f"none; nothing here uses several GPUs yet (pip install nvidia-nccl-cu{made_for})"
     half = _version("ml_dtypes") or "none, which --dtype bfloat16 needs: pip install ml_dtypes"
     return [*lines, ("nccl", nccl), ("ml_dtypes", half)]
 
 
 def _packages() -> list[tuple[str, str]]:
-    lines = [("mpi4py", _version("mpi4py") or "none, which several processes need: install an MPI, then mpi4py")]
+    lines = [("mpi4py", _version("mpi4py") or "none; nothing here uses it yet (install an MPI, then mpi4py)")]
     for package, (extra, use) in EXTRAS.items():
         lines.append((package, _version(package) or f"none, for {use}: pip install -e '.[{extra}]'"))
     return lines

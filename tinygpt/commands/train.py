@@ -73,13 +73,17 @@ class _Job:
                 f"{run.checkpoint} does not record how it was trained: it can generate, but not be resumed"
             ) from None
         options = options.resumed_with(given)
+        if options.max_iters < checkpoint.step:
+            raise BadInput(
+                f"--max-iters {options.max_iters}: {run.path} has {checkpoint.step} steps behind it already"
+            )
         choose_device(options.device, options.dtype)
         kind = task_of(options)
         data = kind.read(options)
         if data.fingerprint != fingerprint:
             raise BadInput(
-                f"the corpus is not the one this run was trained on ({name}): give the same --data (the embedded "
-                "corpus differs between versions of Python)"
+                f"the corpus is not the one this run was trained on ({name}): give the same --data"
+                + ("" if options.data else " (the embedded corpus differs between versions of Python)")
             )
         if checkpoint.computed_by != blas_info():
             print(
@@ -147,7 +151,7 @@ class _Job:
                         begun = time.perf_counter()
             except FloatingPointError as error:
                 raise BadInput(f"training stopped: {error}; {self._saved()}") from None
-            except BrokenPipeError:  # nobody reads on: the steps are kept all the same
+            except OSError:  # nobody reads on, or the output's disk is full: the steps are kept all the same
                 self.save()
                 raise
         if interrupt.wanted and self.step < o.max_iters:

@@ -61,7 +61,7 @@ def _require_hub(repository: str, target: Path) -> Any:
         import huggingface_hub.errors
     except ImportError:
         raise MissingExtra(
-            f"fetching needs huggingface_hub: pip install 'tinygpt[hf]'; or {_by_hand(repository, target)}"
+            f"fetching needs huggingface_hub: pip install -e '.[hf]'; or {_by_hand(repository, target)}"
         ) from None
     return huggingface_hub
 

@@ -112,4 +112,4 @@ def _library(name: str) -> Any:
         return import_module(name)
     except ImportError:
         package = name.partition(".")[0].replace("_", "-")
-        raise MissingExtra(f"this measure needs {package}: pip install 'tinygpt[eval]'") from None
+        raise MissingExtra(f"this measure needs {package}: pip install -e '.[eval]'") from None

@@ -52,9 +52,9 @@ class Run:
             raise BadInput(f"{self.path} is a file, and a run needs a directory: choose another --out")
         there = sorted(entry.name for entry in self.path.iterdir()) if self.path.exists() else []
         if there and not overwrite:
+            go_on = "go on with --resume" if self.checkpoint.exists() else "nothing was saved in it to go on with"
             raise BadInput(
-                f"the run directory {self.path} exists: go on with --resume, replace it with --overwrite, or choose "
-                "another --out"
+                f"the run directory {self.path} exists: {go_on}, replace it with --overwrite, or choose another --out"
             )
         foreign = [name for name in there if name not in OURS and not name.startswith(UNFINISHED)]
         if foreign:

@@ -81,7 +81,7 @@ def loss_curve_png(
         from matplotlib.backends.backend_agg import FigureCanvasAgg
         from matplotlib.figure import Figure
     except ImportError:
-        raise MissingExtra("a PNG needs matplotlib: pip install 'tinygpt[plot]'") from None
+        raise MissingExtra("a PNG needs matplotlib: pip install -e '.[plot]'") from None
     figure = Figure(figsize=(WIDTH / 100, HEIGHT / 100), dpi=150)
     FigureCanvasAgg(figure)
     axes = figure.add_subplot()
