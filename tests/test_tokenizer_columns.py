@@ -155,7 +155,10 @@ class TestCounts:
             for text in several:
                 counts.add(text)
         find = compile_pattern(GPT2_PATTERN).findall
-        assert counts.counts() == Counter(text_to_bytes(piece) for text in several for piece in find(text))
+        assert counts.taken() == Counter(text_to_bytes(piece) for text in several for piece in find(text))
+        assert counts.taken() == Counter()
+        counts.add("once more")
+        assert counts.taken() == {b"once": 1, b" more": 1}
 
     def test_training_on_long_texts_counts_so(self):
         text = CORPUS * 20

@@ -72,21 +72,41 @@ class BlockIds:
 
 
 class PieceCounts:
-    """How often each piece that GPT2_PATTERN finds occurs in texts."""
+    """How often each piece that GPT2_PATTERN finds occurs in texts. Pieces of several texts are numbered together."""
 
     def __init__(self) -> None:
         self._numbers = PieceNumbers()
         self._pieces: list[bytes] = []
         self._counts = np.zeros(0, np.int64)
+        self._waiting: list[tuple[bytes, np.ndarray, np.ndarray]] = []
+        self._n_waiting = 0
 
     def add(self, text: str) -> None:
         for part in parts_of(text, BLOCK):
-            data, starts, lengths = cut(part)
-            numbers, new = self._numbers(data, starts, lengths)
-            self._pieces += [data[start : start + n] for start, n in zip(starts[new].tolist(), lengths[new].tolist())]
-            counted = np.bincount(numbers, minlength=len(self._pieces))
-            counted[: len(self._counts)] += self._counts
-            self._counts = counted
+            self._waiting.append(cut(part))
+            self._n_waiting += len(part)
+            if self._n_waiting >= BLOCK:
+                self._count()
 
-    def counts(self) -> Counter[bytes]:
-        return Counter(dict(zip(self._pieces, self._counts.tolist(), strict=True)))
+    def taken(self) -> Counter[bytes]:
+        """What has been counted since the last call."""
+        self._count()
+        rows = np.flatnonzero(self._counts).tolist()
+        counts = Counter({self._pieces[row]: int(self._counts[row]) for row in rows})
+        self._counts[:] = 0
+        return counts
+
+    def _count(self) -> None:
+        """The pieces that wait."""
+        if not self._waiting:
+            return
+        texts, starts, lengths = zip(*self._waiting)
+        self._waiting, self._n_waiting = [], 0
+        before = np.cumsum([0, *map(len, texts[:-1])])
+        data, length = b"".join(texts), np.concatenate(lengths)
+        start = np.concatenate([begin + place for begin, place in zip(before.tolist(), starts)])
+        numbers, new = self._numbers(data, start, length)
+        self._pieces += [data[place : place + n] for place, n in zip(start[new].tolist(), length[new].tolist())]
+        counted = np.bincount(numbers, minlength=len(self._pieces))
+        counted[: len(self._counts)] += self._counts
+        self._counts = counted

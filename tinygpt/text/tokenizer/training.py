@@ -43,11 +43,10 @@ def count_pieces(
 
 
 def _counter(names: Sequence[str], pattern: str) -> Callable[[Iterable[str]], dict[bytes, int]]:
-    find_pieces = PieceFinder(pattern)
+    find_pieces, in_long = PieceFinder(pattern), PieceCounts()
 
     def count(texts: Iterable[str]) -> dict[bytes, int]:
         in_short: Counter[str] = Counter()
-        in_long = PieceCounts()
         for text in texts:
             for part, is_special in split_at_special(text, names):
                 if is_special:
@@ -56,7 +55,7 @@ def _counter(names: Sequence[str], pattern: str) -> Callable[[Iterable[str]], di
                     in_long.add(part)
                 else:
                     in_short.update(find_pieces(part))
-        counts = in_long.counts()
+        counts = in_long.taken()
         counts.update({text_to_bytes(piece): count for piece, count in in_short.items()})
         return counts
 
