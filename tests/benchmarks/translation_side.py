@@ -11,6 +11,7 @@ import itertools
 import runpy
 import sys
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from functools import cached_property, partial
 from typing import Any
@@ -23,7 +24,7 @@ from tinygpt.train.metrics import WordForWord, bleu, chrf, exact_match
 EXAMPLE = ROOT / "examples" / "09_translation.py"
 
 
-class Side:
+class Side(ABC):
     """What example 09 trains, and how: the data, the form, the schedule. `training` yields the loss of step after step.
 
     example: the names that the file of example 09 defines.
@@ -37,12 +38,13 @@ class Side:
         self.rate = example["rate_of"](self.form, steps)
 
     @cached_property
+    @abstractmethod
     def training(self) -> Iterator[float]:
-        raise NotImplementedError
+        """Steps, as they are asked for."""
 
+    @abstractmethod
     def write(self, sources: list[str]) -> list[str]:
         """Greedy translations."""
-        raise NotImplementedError
 
     def load(self, path: str) -> None:
         """Begins from the weights in a file."""
