@@ -15,8 +15,10 @@ from tinygpt.text.tokenizer import Tokenizer, columns, keys, merging, plain, sti
 from tinygpt.text.tokenizer.columns import PieceCounts
 from tinygpt.text.tokenizer.conventions import Conventions
 from tinygpt.text.tokenizer.cutting import cut
+from tinygpt.text.tokenizer.encoding import number_merges
 from tinygpt.text.tokenizer.keys import LONGEST_KEY, Keys, KeyTable
 from tinygpt.text.tokenizer.pretokens import GPT2_PATTERN, compile_pattern, text_to_bytes
+from tinygpt.text.tokenizer.together import MergesTogether
 
 pytestmark = pytest.mark.core
 
@@ -47,6 +49,12 @@ REPEATED = ["0" * 333, "the" * 99, "字" * 70, "z" * 40]
 
 def in_blocks(tokenizer, text):
     return tokenizer._piece_ids.in_blocks()(text).tolist()
+
+
+def merges_of(tokenizer):
+    """The pairs of ids that merge, what they make, and the bytes of each token."""
+    merged = number_merges(tokens := [bytes([byte]) for byte in range(256)], tokenizer.merges)
+    return merged.keys(), list(merged.values()), list(map(len, tokens))
 
 
 def one_by_one(tokenizer, text):
@@ -129,6 +137,17 @@ class TestBlocks:
         with mock.patch.object(merging, "merge_by_heap", side_effect=AssertionError("one by one")):
             ids = pieces(word.decode())
         assert b"".join(map(LEARNED.token_bytes, ids.tolist())) == word and len(word) > 4 * stitching.STEP
+
+    def test_pieces_are_stitched_in_whatever_order_they_are_given(self):
+        draw = random.Random(6)
+        pieces = ["".join(draw.choices("thecasmr", k=n)).encode() for n in (200, 90, 300)]
+        lengths = np.array([len(piece) for piece in pieces])
+        starts = np.cumsum(lengths) - lengths
+        merged = MergesTogether(range(256), *merges_of(LEARNED), split_one=None)
+        for order in ([0, 1, 2], [2, 0, 1]):
+            ids, counts = merged.split(b"".join(pieces), starts[order], lengths[order])
+            assert counts.all()  # none was left to split_one
+            assert ids.tolist() == [number for row in order for number in LEARNED.ids_of_piece(pieces[row])]
 
     def test_what_is_remembered_is_bounded_and_changes_nothing(self):
         draw = random.Random(4)

@@ -47,8 +47,8 @@ class Reader:
     """The logits after each of R texts: those read in the first call, or in later ones each with one more token.
 
     Memory: 2 · layers · R · key heads · channels of a head numbers for each column, of which there are `longest` and
-    never more than 5/4 T; while windows move, half as many again, and
-    while rows are chosen, those of the rows chosen once more.
+    never more than 5/4 T; while windows move, half as many again, and while rows are chosen, those of the rows chosen
+    once more.
     """
 
     def __init__(self, model: GPT, longest: int) -> None:

@@ -29,9 +29,11 @@ REMEMBERED_PIECES = 1 << 18
 """English has some 100,000 different pieces in 100 MB; full, the memory takes about 20 MB."""
 
 REMEMBERED_IDS = 1 << 21
+"""Of all pieces together, so that a few endless ones do not fill the memory either."""
 
 LONGEST_REMEMBERED = 64
 """Bytes; a longer piece is unlikely to come again."""
+
 
 class BlockIds:
     """The ids of texts cut by GPT2_PATTERN. What each piece gives is remembered, until the memory is full."""

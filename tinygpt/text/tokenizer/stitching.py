@@ -75,7 +75,7 @@ def _first_shared(
     """
     token = place << 32 | ids
     in_first_half = place < begin[part] + STEP
-    earlier = np.append(token[~in_first_half], -1)  # in order, as places grow from one second half to the next
+    earlier = np.append(np.sort(token[~in_first_half]), -1)
     shared = np.flatnonzero(in_first_half & follows[part])
     shared = shared[earlier[np.searchsorted(earlier[:-1], token[shared])] == token[shared]]
     first = np.where(follows, -1, begin)
