@@ -113,6 +113,8 @@ def test_rules_reach_the_draw(command, trained):
         (["--best", "2"], "--best"),
         (["--beam", "2", "--length-penalty", "nan"], "--length-penalty"),
         (["--beam", "2", "--greedy"], "--beam"),
+        (["--beam", "2", "--top-k", "3"], "draws nothing"),
+        (["--beam", "2", "--top-p", "0.5"], "draws nothing"),
         (["--beam", "2", "--num-samples", "2"], "--beam"),
         (["--beam", "2", "--prompt", "the cat " * 9], "context is 16"),
         (["--warmth", "3"], "--warmth"),

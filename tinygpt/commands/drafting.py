@@ -46,11 +46,11 @@ class Draft:
     ) -> Iterator[list[Written]]:
         """As `writing.write_samples`, but one after another: of each, another share of the guesses is good."""
         ends = () if tokenizer.end_of_text is None else (tokenizer.end_of_text,)
-        ids = prompt_ids(tokenizer, prompt)
-        for number, key in enumerate(keys or [None]):
+        ids, keys = prompt_ids(tokenizer, prompt), keys or [None]
+        for number, key in enumerate(keys):
             writing = speculative_generate(model, self.model, ids, max_new_tokens, rule, key, ends, self.ahead)
             self.written.append(writing)
-            text = ShownText(tokenizer, heading(number, len(keys or [None])) + prompt, stop)
+            text = ShownText(tokenizer, heading(number, len(keys)) + prompt, stop)
             text.show()
             for written in writing:
                 text.add(written)

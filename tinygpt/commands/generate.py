@@ -56,6 +56,8 @@ class GenerateOptions(ChoosingOptions):
             raise BadInput(
                 "--beam searches whole texts: leave out --greedy, --stop, --logprobs, --num-samples and --draft"
             )
+        if self.beam is not None and (self.top_k is not None or self.top_p != 1 or self.min_p is not None):
+            raise BadInput("--beam draws nothing: leave out --top-k, --top-p and --min-p")
 
 
 def generate_command(run: str, options: GenerateOptions) -> None:
