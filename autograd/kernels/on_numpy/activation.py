@@ -44,13 +44,17 @@ def gelu_backward(dy: Array, saved: Any) -> Array:
 
 
 def _tanh(a: Array, square: Array, phi: Array) -> None:
-    """Φ = (1 + tanh u)/2, u = a (√(2/π) + √(2/π)·0.044715 a²)."""
-    np.multiply(square, SQRT_2_OVER_PI * CUBIC, out=phi)
-    phi += SQRT_2_OVER_PI
+    """Φ = (1 + tanh u)/2 = 1/(1 + exp(−2u)), u = a (√(2/π) + √(2/π)·0.044715 a²): NumPy's exp takes half of tanh's time.
+
+    Where exp(−2u) is infinite, Φ is 0, as it should be.
+    """
+    np.multiply(square, -2 * SQRT_2_OVER_PI * CUBIC, out=phi)
+    phi -= 2 * SQRT_2_OVER_PI
     phi *= a
-    np.tanh(phi, out=phi)
+    with np.errstate(over="ignore"):
+        np.exp(phi, out=phi)
     phi += 1
-    phi *= 0.5
+    np.reciprocal(phi, out=phi)
 
 
 def _tanh_slope(square: Array, phi: Array, out: Array) -> None:
