@@ -14,9 +14,19 @@ from tinygpt.generate import fill
 from tinygpt.model import Bert, BertConfig
 from tinygpt.text.batches import IGNORE
 from tinygpt.text.masked_baselines import likeliest_after, likeliest_before, most_frequent
-from tinygpt.text.masked_lm import MaskedBatch
+from tinygpt.text.masked_lm import MaskedBatch, Masking
+from tinygpt.text.next_sentence import next_sentence_batch
 from tinygpt.text.tokenizer import MASK, CharTokenizer, Tokenizer, WordPiece
-from tinygpt.train import AdamW, bert_loss, guesses_of, masked_accuracy, masked_lm_loss, next_sentence_loss, train
+from tinygpt.train import (
+    AdamW,
+    bert_loss,
+    guesses_of,
+    masked_accuracy,
+    masked_lm_loss,
+    next_sentence_loss,
+    pairs_told_apart,
+    train,
+)
 
 pytestmark = pytest.mark.core
 
@@ -171,6 +181,22 @@ class TestLosses:
     def test_a_batch_without_targets_counts_nothing(self):
         total, count = masked_lm_loss(small(), MaskedBatch(some_ids(), np.full((3, T), IGNORE)))
         assert (total.item(), count) == (0, 0)
+
+
+def test_pairs_of_passages_are_told_apart_by_what_they_are_about():
+    """Eight documents, each in four words of its own: sentences that were never seen are told by their words."""
+    tokenizer = WordPiece(("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *(f"word{i}" for i in range(32))))
+    draw = np.random.default_rng(0)
+    learned, unseen = ([draw.integers(5 + 4 * d, 9 + 4 * d, size=(6, 3)).tolist() for d in range(8)] for _ in range(2))
+    model = Bert(BertConfig(37, 16, n_layer=1, n_head=2, n_embd=32, positions="none"), Key(0))
+
+    def drawn(documents, batch_size, index):
+        return next_sentence_batch(documents, tokenizer, Masking.of(tokenizer), batch_size, 16, 1, index)
+
+    assert pairs_told_apart(model, [drawn(unseen, 400, 0)]) < 0.6
+    for _ in train(model, bert_loss, lambda i: drawn(learned, 32, i), AdamW(model.parameters()), 200, 3e-3):
+        pass
+    assert pairs_told_apart(model, [drawn(unseen, 400, 0)]) > 0.75
 
 
 def test_accuracies():
