@@ -87,11 +87,14 @@ def top_p(p: float) -> Rule:
     def keep(logits: np.ndarray, tokens: Sequence[int]) -> np.ndarray:
         if p == 1:
             return logits
-        order = np.argsort(-logits, kind="stable")
-        probabilities = softmax(logits[order].astype(np.float64)).data
-        before = np.concatenate([[0.0], np.cumsum(probabilities)[:-1]])
-        kept = np.full_like(logits, -np.inf)
-        kept[order[before < p]] = logits[order[before < p]]
+        descending = np.sort(logits)[::-1]
+        probabilities = softmax(descending.astype(np.float64)).data
+        n = np.count_nonzero(np.concatenate([[0.0], np.cumsum(probabilities)])[:-1] < p)
+        last = descending[n - 1]
+        likelier = logits > last
+        ties = np.flatnonzero(logits == last)[: n - np.count_nonzero(likelier)]
+        kept = np.where(likelier, logits, -np.inf)
+        kept[ties] = last
         return kept
 
     return keep
