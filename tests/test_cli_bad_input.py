@@ -132,6 +132,7 @@ def test_lines_that_are_no_command(command, arguments):
     ("line", "words"),
     [
         (["generate", "run", "--promt", "the"], ["--promt", "is --prompt meant?", "tinygpt generate --help"]),
+        (["generate", "run", "The reader"], ["The reader; is --prompt meant?"]),
         (["train", "--max_iters", "5"], ["--max_iters", "is --max-iters meant?", "tinygpt train --help"]),
         (["tokenizer", "encode", "run", "a", "--oot", "x"], ["--oot", "is --out meant?", "encode --help"]),
         (["generate", "--ban", "cat", "run"], ["required: DIR", "--ban takes all words behind it"]),

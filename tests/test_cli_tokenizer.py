@@ -167,6 +167,14 @@ class TestEncodeAndDecode:
         typed(f"[{', '.join(encoded.split())}]\n".encode())
         assert command("tokenizer", "decode", vocabulary).out == TEXT
 
+    def test_the_name_of_a_file_is_a_text_and_said_to_be_one(self, command, vocabulary, tmp_path, monkeypatch):
+        monkeypatch.chdir(tmp_path)
+        (tmp_path / "story.txt").write_text("the cat")
+        result = command("tokenizer", "encode", vocabulary, "story.txt")
+        assert result.out.split() == list(map(str, TRAINED.encode("story.txt")))
+        assert result.err.startswith("note: story.txt") and "--data" in result.err
+        assert command("tokenizer", "encode", vocabulary, "the cat" * 999).err == ""
+
     def test_a_file_as_it_is(self, command, vocabulary, tmp_path):
         """Line ends and byte-order mark are not touched, and ids in words are read line by line."""
         (tmp_path / "t.txt").write_bytes("\ufeffa\r\nb".encode("utf-16-le"))
@@ -192,6 +200,7 @@ class TestEncodeAndDecode:
         ("ids", "words"),
         [(["300"], ["300 is not a token id"]), (["-1"], ["-1 is not a token id"]), (["a"], ["'a' is not a token id"]),
          (["9" * 30], ["is not a token id"]), (["1", "--data", "x"], ["two sources"]),
+         (["words"], ["words is a file", "--data words"]),
          (["--data", "absent"], ["cannot read absent"]), (["--data", "bad.npy"], ["bad.npy is not an array"]),
          (["--data", "real.npy"], ["real.npy must be a row of whole numbers"]),
          (["--data", "odd.bin"], ["odd.bin is damaged"]), (["--data", "words"], ["words, line 2: 'b' is not"])],

@@ -103,6 +103,8 @@ def decode_command(tokenizer: BaseTokenizer, ids: list[str], data: str | None) -
     """Writes the bytes of the ids to standard output as they come, and nothing else."""
     if ids and ids != ["-"] and data is not None:
         raise BadInput("ids on the command line and --data are two sources: give one")
+    if len(ids) == 1 and os.path.isfile(ids[0]):
+        raise BadInput(f"{ids[0]} is a file and no token id: read it by --data {ids[0]}")
     if data is None and ids and ids != ["-"]:
         parts: Iterable[list[int]] = [ids_of_words(" ".join(ids), "the command line")]
     else:
@@ -215,6 +217,8 @@ def read_text(text: str | None, data: str | None, encoding: str | None) -> str:
     if data is None and text not in (None, "-"):
         if encoding is not None:
             raise BadInput("--encoding would change nothing: a text on the command line has none; leave that out")
+        if os.path.isfile(text):
+            print(f"note: {text} is taken as a text, and is a file, too: --data reads the file", file=sys.stderr)
         return text
     encoding = encoding or UTF8
     try:

@@ -50,10 +50,15 @@ class AnyOrderParser(Parser):
         finally:
             self._inside = False
         if unknown:
-            alike = get_close_matches(unknown[0].replace("_", "-"), self._flags.values(), 1)
-            meant = f"; is {alike[0]} meant?" if alike else ""
-            self.error(f"unrecognized arguments: {' '.join(unknown)}{meant}")
+            meant = self._alike(unknown[0])
+            self.error(f"unrecognized arguments: {' '.join(unknown)}" + (f"; is {meant} meant?" if meant else ""))
         return found, unknown
+
+    def _alike(self, word: str) -> str | None:
+        """The flag that was perhaps meant; a text that is no option is often a prompt."""
+        if not word.startswith("-"):
+            return self._flags.get("prompt")
+        return next(iter(get_close_matches(word.replace("_", "-"), self._flags.values(), 1)), None)
 
     def error(self, message: str) -> NoReturn:
         takers = [name for name in self._typed if name in self._taking_all]
