@@ -128,6 +128,21 @@ def test_lines_that_are_no_command(command, arguments):
     assert_refused(command(*arguments), "--help")
 
 
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [
+        (["generate", "run", "--promt", "the"], ["--promt", "is --prompt meant?", "tinygpt generate --help"]),
+        (["generate", "run", "The reader"], ["The reader; is --prompt meant?"]),
+        (["train", "--max_iters", "5"], ["--max_iters", "is --max-iters meant?", "tinygpt train --help"]),
+        (["tokenizer", "encode", "run", "a", "--oot", "x"], ["--oot", "is --out meant?", "encode --help"]),
+        (["generate", "--ban", "cat", "run"], ["required: DIR", "--ban takes all words behind it"]),
+        (["eval", "--data", "text", "run"], ["required: DIR", "--data takes all words behind it"]),
+    ],
+)
+def test_what_was_perhaps_meant(command, line, words):
+    assert_refused(command(*line), *words)
+
+
 def damage(run, kind):
     checkpoint = run / "checkpoint.safetensors"
     if kind == "cut off":

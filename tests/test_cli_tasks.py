@@ -181,7 +181,10 @@ def test_denoising_first(command, data, pairs, tmp_path, how):
     result = command("train", "--task", "seq2seq", *SMALL, "--data", pairs, "--out", after, "--init-from", before)
     assert result.status == 0, result.err
     wider = [*SMALL, "--n-embd", "16", "--data", pairs, "--out", tmp_path / "wider", "--init-from", before]
-    assert_refused(command("train", "--task", "seq2seq", *wider), "another form")
+    result = command("train", "--task", "seq2seq", *wider)
+    assert_refused(result, "another form", "--n-embd is 16 here and 8 there")
+    assert "--n-layer" not in result.err and "--block-size" not in result.err
+    assert_refused(command("train", "--data", data, "--init-from", before), "--task denoise or seq2seq")
 
 
 @pytest.mark.parametrize(

@@ -90,7 +90,7 @@ class TestTrain:
         ("option", "words"),
         [
             (["--vocab-size", "100"], ["a vocabulary of 100", "at least 257"]),
-            (["--min-frequency", "0"], ["min_frequency"]),
+            (["--min-frequency", "0"], ["--min-frequency must"]),
             (["--pattern", "gpt5"], ["no pattern is called 'gpt5'", "o200k_base"]),
             (["--pattern", "(a"], ["not a regular expression"]),
             (["--encoding", "klingon"], ["klingon"]),
@@ -143,11 +143,37 @@ class TestEncodeAndDecode:
         assert command("tokenizer", "decode", vocabulary, "--data", out).out == text
         assert_refused(command("tokenizer", "encode", vocabulary, "x", "--out", out), "--overwrite")
 
+    @pytest.mark.parametrize("suffix", [".npy", ".bin"])
+    @pytest.mark.skipif(sys.platform == "win32", reason="no limits of that kind")
+    def test_a_disk_without_room_for_an_array(self, command, vocabulary, data, tmp_path, suffix):
+        """The system's own refusal: no file may grow beyond 1000 bytes."""
+        import resource
+
+        (tmp_path / "arrays").mkdir()
+        out = tmp_path / "arrays" / f"ids{suffix}"
+        out.write_bytes(b"what was there")
+        limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (1000, limits[1]))
+        try:
+            result = command("tokenizer", "encode", vocabulary, "--data", data, "--out", out, "--overwrite")
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+        assert_refused(result, f"cannot write {out}: File too large", quiet=False)
+        assert everything(out.parent) == {out.name: b"what was there"}
+
     def test_standard_input(self, command, vocabulary, typed):
         typed(TEXT.encode())
         encoded = command("tokenizer", "encode", vocabulary, "-").out
         typed(f"[{', '.join(encoded.split())}]\n".encode())
         assert command("tokenizer", "decode", vocabulary).out == TEXT
+
+    def test_the_name_of_a_file_is_a_text_and_said_to_be_one(self, command, vocabulary, tmp_path, monkeypatch):
+        monkeypatch.chdir(tmp_path)
+        (tmp_path / "story.txt").write_text("the cat")
+        result = command("tokenizer", "encode", vocabulary, "story.txt")
+        assert result.out.split() == list(map(str, TRAINED.encode("story.txt")))
+        assert result.err.startswith("note: story.txt") and "--data" in result.err
+        assert command("tokenizer", "encode", vocabulary, "the cat" * 999).err == ""
 
     def test_a_file_as_it_is(self, command, vocabulary, tmp_path):
         """Line ends and byte-order mark are not touched, and ids in words are read line by line."""
@@ -174,6 +200,7 @@ class TestEncodeAndDecode:
         ("ids", "words"),
         [(["300"], ["300 is not a token id"]), (["-1"], ["-1 is not a token id"]), (["a"], ["'a' is not a token id"]),
          (["9" * 30], ["is not a token id"]), (["1", "--data", "x"], ["two sources"]),
+         (["words"], ["words is a file", "--data words"]),
          (["--data", "absent"], ["cannot read absent"]), (["--data", "bad.npy"], ["bad.npy is not an array"]),
          (["--data", "real.npy"], ["real.npy must be a row of whole numbers"]),
          (["--data", "odd.bin"], ["odd.bin is damaged"]), (["--data", "words"], ["words, line 2: 'b' is not"])],
@@ -192,6 +219,8 @@ class TestEncodeAndDecode:
          (["--data", "empty"], ["empty is empty"]), (["--data", "binary"], ["binary is not utf-8"]),
          (["--data", "."], [". cannot be read"]), (["a", "--allowed-special", "<x>"], ["'<x>' is not a special token"]),
          (["--data", "binary", "--encoding", "hex"], ["'hex' is not a text encoding"]),
+         (["a", "--encoding", "utf-8"], ["--encoding would change nothing"]),
+         (["a", "--overwrite"], ["--overwrite would change nothing", "--out"]),
          (["a", "--out", "ids.txt"], ["must end in .npy"]), (["a", "--out", "no/ids.npy"], ["no is not a directory"])],
     )  # fmt: skip
     def test_texts_that_cannot_be_read(self, command, vocabulary, tmp_path, monkeypatch, options, words):
@@ -301,6 +330,7 @@ class TestConvert:
         path, _ = in_format(tmp_path, "tiktoken")
         assert_refused(command("tokenizer", "encode", path, "x", "--pattern", "gpt2", "--special-token", "<x>"), "id")
         assert_refused(command("tokenizer", "encode", path, "x", "--name", "r90k"), "r90k")
+        assert_refused(command("tokenizer", "inspect", path, "x"), "--name=", "r50k_base", "--pattern=")
         path.rename(tmp_path / "p50k_base.tiktoken")
         assert command("tokenizer", "encode", tmp_path / "p50k_base.tiktoken", "x").status == 0
 

@@ -8,6 +8,7 @@ import os
 import sys
 from collections.abc import Sequence
 
+from .commands.flags import with_flags
 from .commands.parsers.base import AnyOrderParser, Parser
 from .commands.parsers.chat import add_chat
 from .commands.parsers.fill import add_fill, add_translate
@@ -25,12 +26,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Runs one command; returns the exit status: 0, 2 for bad input, 130 after Ctrl-C."""
     if hasattr(sys.stdout, "reconfigure"):
         sys.stdout.reconfigure(errors="replace")  # a terminal that lacks a character shows "?" instead of an error
+    flags: dict[str, str] = {}
     try:
         options = parser().parse_args(arguments)
+        flags = options.flags
         options.run_command(options)
         sys.stdout.flush()  # what is wrong with it is said here, and not when Python ends
     except BadInput as error:
-        print(f"tinygpt: {error}", file=sys.stderr)
+        print(f"tinygpt: {with_flags(str(error), flags)}", file=sys.stderr)
         return 2
     except MemoryError as error:
         print(f"tinygpt: not enough memory: lower the batch, the context or the model ({error})", file=sys.stderr)

@@ -8,15 +8,20 @@ from dataclasses import dataclass
 
 from ..errors import BadInput
 from ..generate import Beginnings, beam_search, wu_penalty
+from .flags import Idle
+
+IDLE_IN_A_BEAM_OF_ONE = Idle(
+    ("length_penalty",), lambda o: o.beam == 1, "--beam 1 finds one text and compares none", "make --beam larger"
+)
 
 
 @dataclass(frozen=True)
 class BeamOptions:
     """A beam search as the command line asks for it. Raises BadInput for one that cannot be."""
 
-    beam: int
-    length_penalty: float
-    best: int
+    beam: int = 4
+    length_penalty: float = 0.6
+    best: int = 1
 
     def __post_init__(self) -> None:
         if self.beam < 1:
@@ -28,9 +33,19 @@ class BeamOptions:
 
 
 def print_best(
-    options: BeamOptions, begun: Beginnings, ends: Collection[int], text: Callable[[list[int]], str]
+    options: BeamOptions,
+    begun: Beginnings,
+    ends: Collection[int],
+    text: Callable[[list[int]], str],
+    headed: bool = False,
 ) -> None:
-    """Searches one text, and prints the best that was found, with its score where more are asked for."""
+    """Searches one text, and prints the best that was found, with its score where more are asked for.
+
+    headed: each stands below a line of its own, as texts of several lines need to; else on one line with its score.
+    """
     (found,) = beam_search(begun, ends, options.beam, wu_penalty(options.length_penalty))
-    for each in found[: options.best]:
-        print(f"{each.score:9.3f}  {text(each.tokens)}" if options.best > 1 else text(each.tokens), flush=True)
+    for number, each in enumerate(found[: options.best], 1):
+        score = f"{each.score:9.3f}  "
+        if headed:
+            score = f"{chr(10) if number > 1 else ''}text {number}, score {each.score:.3f}\n"
+        print((score if options.best > 1 else "") + text(each.tokens), flush=True)

@@ -23,10 +23,10 @@ KNOWN = f"{NEW} begins another conversation, {EXIT} ends"
 class ChatOptions(ChoosingOptions):
     """What is asked of the answers; the names are those of the command line."""
 
-    system: str
-    template: str
-    device: str
-    dtype: str
+    system: str = ""
+    template: str = "transcript"
+    device: str = "cpu"
+    dtype: str = "float32"
 
 
 def chat_command(run: str, options: ChatOptions) -> None:

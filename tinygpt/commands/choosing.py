@@ -19,25 +19,29 @@ from ..generate import (
     top_p,
 )
 from ..text.tokenizer import BaseTokenizer
+from .flags import Idle
 from .opening import known_tokens
 from .options import LARGEST_SEED
+
+OF_DRAWING = ("temperature", "top_k", "top_p", "min_p", "seed")
+IDLE_WHERE_GREEDY = Idle(OF_DRAWING, lambda o: o.greedy, "--greedy draws nothing", "leave out --greedy")
 
 
 @dataclass(frozen=True)
 class ChoosingOptions:
     """The names are those of the command line. Raises BadInput for numbers that make no sense."""
 
-    max_new_tokens: int
-    temperature: float
-    top_k: int | None
-    top_p: float
-    min_p: float | None
-    repetition_penalty: float
-    no_repeat_ngram: int | None
-    ban: Sequence[str]
-    stop: Sequence[str]
-    greedy: bool
-    seed: int
+    max_new_tokens: int = 200
+    temperature: float = 0.8
+    top_k: int | None = None
+    top_p: float = 1.0
+    min_p: float | None = None
+    repetition_penalty: float = 1.0
+    no_repeat_ngram: int | None = None
+    ban: Sequence[str] = ()
+    stop: Sequence[str] = ()
+    greedy: bool = False
+    seed: int = 1337
 
     def __post_init__(self) -> None:
         if self.max_new_tokens < 1:

@@ -12,9 +12,10 @@ from ..errors import BadInput
 from ..generate import Rule, Written, chain, continuations, min_length
 from ..model import GPT
 from ..text.tokenizer import BaseTokenizer
-from .beams import BeamOptions, print_best
-from .choosing import ChoosingOptions, rule_for
+from .beams import IDLE_IN_A_BEAM_OF_ONE, BeamOptions, print_best
+from .choosing import IDLE_WHERE_GREEDY, OF_DRAWING, ChoosingOptions, rule_for
 from .drafting import Draft
+from .flags import Idle
 from .opening import known_tokens, open_model
 from .score import print_tokens
 from .writing import prompt_ids, write_samples
@@ -24,17 +25,17 @@ from .writing import prompt_ids, write_samples
 class GenerateOptions(ChoosingOptions):
     """What is asked of the text; the names are those of the command line."""
 
-    prompt: str
-    min_new_tokens: int
-    logprobs: bool
-    num_samples: int
-    beam: int | None
-    length_penalty: float
-    best: int
-    draft: str | None
-    ahead: int | None
-    device: str
-    dtype: str
+    prompt: str = ""
+    min_new_tokens: int = 0
+    logprobs: bool = False
+    num_samples: int = 1
+    beam: int | None = None
+    length_penalty: float = BeamOptions.length_penalty
+    best: int = BeamOptions.best
+    draft: str | None = None
+    ahead: int | None = None
+    device: str = "cpu"
+    dtype: str = "float32"
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -44,20 +45,26 @@ class GenerateOptions(ChoosingOptions):
             raise BadInput(
                 f"--min-new-tokens must be from 0 to --max-new-tokens {self.max_new_tokens}, not {self.min_new_tokens}"
             )
-        if self.greedy and self.num_samples > 1:
-            raise BadInput("--greedy writes the same text every time: leave it out, or --num-samples")
-        if self.ahead is not None and self.draft is None:
-            raise BadInput("--ahead says how far a draft guesses: name one with --draft, or leave it out")
         if self.ahead is not None and self.ahead < 1:
             raise BadInput(f"--ahead must be at least 1, not {self.ahead}")
-        if self.beam is None and self.best != 1:
-            raise BadInput("--best is for what a beam finds: add --beam, or ask for --num-samples")
-        if self.beam is not None and (self.greedy or self.stop or self.logprobs or self.num_samples > 1 or self.draft):
-            raise BadInput(
-                "--beam searches whole texts: leave out --greedy, --stop, --logprobs, --num-samples and --draft"
-            )
-        if self.beam is not None and (self.top_k is not None or self.top_p != 1 or self.min_p is not None):
-            raise BadInput("--beam draws nothing: leave out --top-k, --top-p and --min-p")
+
+
+IDLE = (
+    Idle((*OF_DRAWING, "greedy"), lambda o: o.beam is not None, "--beam draws nothing", "leave out --beam"),
+    Idle(
+        ("num_samples", "stop", "logprobs", "draft", "ahead"), lambda o: o.beam is not None,
+        "--beam searches for whole texts and shows the --best of them", "leave out --beam",
+    ),
+    Idle(
+        ("length_penalty", "best"), lambda o: o.beam is None, "it is for what a beam finds",
+        "add --beam (--num-samples draws several texts)",
+    ),
+    IDLE_IN_A_BEAM_OF_ONE,
+    IDLE_WHERE_GREEDY,
+    Idle(("num_samples",), lambda o: o.greedy, "--greedy writes the same text every time", "leave out --greedy"),
+    Idle(("ahead",), lambda o: o.draft is None, "it says how far a draft guesses", "name one with --draft"),
+)  # fmt: skip
+"""What `tinygpt generate` would not hear."""
 
 
 def generate_command(run: str, options: GenerateOptions) -> None:
@@ -87,7 +94,7 @@ def _print_beam(model: GPT, tokenizer: BaseTokenizer, options: GenerateOptions) 
     ends = [] if tokenizer.end_of_text is None else [tokenizer.end_of_text]
     begun = continuations(model, [prompt_ids(tokenizer, options.prompt)], options.max_new_tokens, rule)
     beams = BeamOptions(options.beam, options.length_penalty, options.best)
-    print_best(beams, begun, ends, lambda tokens: options.prompt + tokenizer.decode(tokens))
+    print_best(beams, begun, ends, lambda tokens: options.prompt + tokenizer.decode(tokens), headed=True)
 
 
 def _not_ended_early(options: GenerateOptions, tokenizer: BaseTokenizer) -> list[Rule]:

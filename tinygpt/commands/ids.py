@@ -21,9 +21,11 @@ def write_ids(path: str, ids: np.ndarray) -> None:
     suffix = suffix_of_array(path)
     with replacing(path) as file:
         if suffix == ".npy":
-            np.save(file, ids)
+            header = np.lib.format.header_data_from_array_1_0(ids)
+            np.lib.format.write_array_header_1_0(file, header)  # np.save hides why a full disk refused what follows
         else:
-            file.write(ids.astype(ids.dtype.newbyteorder("<"), copy=False).tobytes())
+            ids = ids.astype(ids.dtype.newbyteorder("<"), copy=False)
+        file.write(np.ascontiguousarray(ids).data)
 
 
 def suffix_of_array(path: str) -> str:

@@ -8,6 +8,7 @@ from typing import Any
 
 from ..errors import BadInput
 from ..forms import FORMS, PRECISIONS
+from .flags import Idle, flag, refuse_idle
 
 TASKS = ("lm", "mlm", "denoise", "seq2seq")
 LARGEST_SEED = (1 << 63) - 1
@@ -55,7 +56,9 @@ class TrainOptions:
     )
     denoising: str = option("spans", "with --task denoise, T5's or BART's", ("spans", "infilling"), fixed=True)
     label_smoothing: float = option(0.0, "with --task seq2seq, what is taken from the right token and given to all")
-    init_from: str | None = option(None, "directory of a run of this kind to begin from", fixed=True)
+    init_from: str | None = option(
+        None, "a run, or a GPT-2 of Hugging Face, whose weights, form and tokenizer to begin from", fixed=True
+    )
     recompute: bool = option(False, "compute activations again in the backward: less memory, a third more time")
     batch_size: int = option(16, "sequences of a micro-batch")
     gradient_accumulation_steps: int = option(1, "micro-batches of a step")
@@ -124,7 +127,28 @@ class TrainOptions:
                     f"{flag(name)} {given[name]} cannot change when a run is resumed: it was {getattr(self, name)}; "
                     "leave the option out, or begin a new run with another --out"
                 )
-        return replace(self, **given)
+        return replace(self, **given)._all_heard(given)
+
+    @classmethod
+    def asked(cls, given: dict[str, Any], form: dict[str, Any] | None = None) -> TrainOptions:
+        """The options given. `form`: those of the model to begin from, which stand for what was left out.
+
+        Raises BadInput for one that makes no sense, or changes nothing, and for those that say otherwise than `form`;
+        but shorter contexts than its own any model can learn from.
+        """
+        form = {} if form is None else form
+        other = [name for name in form if name in given and given[name] != form[name]]
+        if "block_size" in other and given["block_size"] < form["block_size"]:
+            other.remove("block_size")
+        if other:
+            differences = "; ".join(f"{flag(name)} is {given[name]} here and {form[name]} there" for name in other)
+            where = f"--init-from {given['init_from']} holds a model of another form"
+            raise BadInput(f"{where}: {differences} (leave out what the model decides)")
+        return cls(**{**form, **given})._all_heard(given)
+
+    def _all_heard(self, given: dict[str, Any]) -> TrainOptions:
+        refuse_idle(given, self, IDLE)
+        return self
 
     @classmethod
     def from_record(cls, record: dict[str, Any]) -> TrainOptions:
@@ -136,5 +160,17 @@ class TrainOptions:
         return asdict(self)
 
 
-def flag(name: str) -> str:
-    return "--" + name.replace("_", "-")
+FOR_ONE_TASK = {"whole_words": "mlm", "denoising": "denoise", "label_smoothing": "seq2seq"}
+IDLE = (
+    *(
+        Idle((name,), lambda o, task=task: o.task != task, f"it is for --task {task}", "choose that task")
+        for name, task in FOR_ONE_TASK.items()
+    ),
+    Idle(("bpe_dropout",), lambda o: o.task == "seq2seq", "pairs are encoded without it"),
+    Idle(("encoding",), lambda o: not o.data, "there is no --data to read", "name files with --data"),
+    Idle(
+        ("vocab_size",), lambda o: o.tokenizer == "char" and o.init_from is None,
+        "with --tokenizer char each character of the text is a token", "choose --tokenizer bpe",
+    ),
+)  # fmt: skip
+"""What `tinygpt train` would not hear."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import chain
 
@@ -43,7 +44,9 @@ def prepare(
     Raises BadInput for a corpus too short for one context, or with characters the tokenizer does not know.
     """
     train, validation = split(corpus)
-    tokenizer = tokenizer or _new_tokenizer(corpus, train, options, more_special)
+    if tokenizer is None:
+        ends = (END_OF_TEXT,) if options.tokenizer == "bpe" or len(corpus.documents) > 1 else ()
+        tokenizer = new_tokenizer(corpus.texts, train.texts, options, (*ends, *more_special))
     ids, held_out = _training_ids(tokenizer, train, options), tokenizer.encode_documents(validation.texts)
     if len(corpus.documents) == 1 and tokenizer.end_of_text is not None:
         ids, held_out = ids[:-1], held_out[:-1]  # one text cut in two does not end at the cut
@@ -61,13 +64,14 @@ def _training_ids(tokenizer: BaseTokenizer, train: Corpus, options: TrainOptions
     return np.fromiter(chain.from_iterable(rows), dtype=tokenizer.dtype)
 
 
-def _new_tokenizer(
-    corpus: Corpus, train: Corpus, options: TrainOptions, more_special: tuple[str, ...]
+def new_tokenizer(
+    texts: Iterable[str], to_learn_from: Iterable[str], options: TrainOptions, special_tokens: Iterable[str]
 ) -> BaseTokenizer:
-    special = (END_OF_TEXT,) if len(corpus.documents) > 1 else ()
-    if options.tokenizer == "char":  # the alphabet of all the text, as nanoGPT does
-        return CharTokenizer.train(corpus.texts, special_tokens=dict.fromkeys([*special, *more_special]))
-    return Tokenizer.train(train.texts, options.vocab_size, special_tokens=dict.fromkeys([END_OF_TEXT, *more_special]))
+    """What the options ask for: the alphabet of all texts, as nanoGPT has it, or the merges of those to learn from."""
+    special_tokens = dict.fromkeys(special_tokens)
+    if options.tokenizer == "char":
+        return CharTokenizer.train(texts, special_tokens=special_tokens)
+    return Tokenizer.train(to_learn_from, options.vocab_size, special_tokens=special_tokens)
 
 
 def baselines(texts: Texts) -> dict[str, Evaluation]:

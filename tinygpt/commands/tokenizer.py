@@ -20,6 +20,7 @@ from ..text.tokenizer.reading import Hints, read_tokenizer
 from ..train.run import Run
 from .ids import ids_of_words, read_ids, suffix_of_array, write_ids
 
+UTF8 = "utf-8"  # what text in files is taken for, where nothing is said of it
 PATTERNS = {
     "gpt2": GPT2_PATTERN,
     "r50k_base": GPT2_PATTERN,
@@ -65,10 +66,13 @@ def train_tokenizer_command(
 
 
 def encode_command(
-    tokenizer: BaseTokenizer, text: str | None, data: str | None, encoding: str, allowed: list[str], out: str | None,
+    tokenizer: BaseTokenizer, text: str | None, data: str | None, encoding: str | None, allowed: list[str],
+    out: str | None,
     overwrite: bool,
 ) -> None:  # fmt: skip
     """Prints the ids of a text, or writes them as an array."""
+    if out is None and overwrite:
+        raise BadInput("--overwrite would change nothing: the ids are printed; leave that out, or name a file by --out")
     if out is not None:
         suffix_of_array(out)
         require_room(Path(out), overwrite)
@@ -81,12 +85,12 @@ def encode_command(
 
 
 def _encode(
-    tokenizer: BaseTokenizer, text: str | None, data: str | None, encoding: str, allowed: list[str]
+    tokenizer: BaseTokenizer, text: str | None, data: str | None, encoding: str | None, allowed: list[str]
 ) -> np.ndarray:
     names = allowed_names(allowed)
     if text is None and data not in (None, "-"):
         _require_text(Path(data))
-        return tokenizer.encode_file(data, names, encoding=encoding, progress=True)
+        return tokenizer.encode_file(data, names, encoding=encoding or UTF8, progress=True)
     return tokenizer.encode_array(read_text(text, data, encoding), names)
 
 
@@ -99,6 +103,8 @@ def decode_command(tokenizer: BaseTokenizer, ids: list[str], data: str | None) -
     """Writes the bytes of the ids to standard output as they come, and nothing else."""
     if ids and ids != ["-"] and data is not None:
         raise BadInput("ids on the command line and --data are two sources: give one")
+    if len(ids) == 1 and os.path.isfile(ids[0]):
+        raise BadInput(f"{ids[0]} is a file and no token id: read it by --data {ids[0]}")
     if data is None and ids and ids != ["-"]:
         parts: Iterable[list[int]] = [ids_of_words(" ".join(ids), "the command line")]
     else:
@@ -200,15 +206,21 @@ def allowed_names(names: list[str]) -> list[str] | str:
     return "all" if "all" in names else names
 
 
-def read_text(text: str | None, data: str | None, encoding: str) -> str:
+def read_text(text: str | None, data: str | None, encoding: str | None) -> str:
     """The text on the command line, in the file `data`, or, where neither is given or text is "-", on standard input.
 
-    Nothing in it is changed: no line end, no byte-order mark. Raises BadInput for bytes that are no such text.
+    encoding: None for utf-8. Nothing in the text is changed: no line end, no byte-order mark. Raises BadInput for bytes
+    that are no such text, and for an encoding of what is text already.
     """
     if data is not None and text is not None:
         raise BadInput("a text on the command line and --data are two sources: give one")
     if data is None and text not in (None, "-"):
+        if encoding is not None:
+            raise BadInput("--encoding would change nothing: a text on the command line has none; leave that out")
+        if os.path.isfile(text):
+            print(f"note: {text} is taken as a text, and is a file, too: --data reads the file", file=sys.stderr)
         return text
+    encoding = encoding or UTF8
     try:
         content = sys.stdin.buffer.read() if data is None else Path(data).read_bytes()
     except OSError as error:

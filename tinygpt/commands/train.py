@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import sys
 import time
+from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -17,10 +17,11 @@ from ..errors import BadInput, MissingExtra
 from ..files import replacing
 from ..model import Module
 from ..train import AdamW, Step, evaluate, train, warmup_cosine
-from ..train.checkpoints import Checkpoint, save_checkpoint
+from ..train.checkpoints import save_checkpoint
 from ..train.evaluate import Evaluation
 from ..train.run import Run
 from ..view import loss_curve, loss_curve_png
+from .beginning import beginning
 from .interrupt import Interrupt
 from .opening import choose_device, stored_type
 from .options import TrainOptions
@@ -32,7 +33,7 @@ def train_command(given: dict[str, Any], resume: bool, overwrite: bool) -> None:
     if resume and overwrite:
         raise BadInput("--resume goes on with a run and --overwrite replaces it: choose one")
     out = given.get("out", TrainOptions.out)
-    job = _Job.resumed(Run.existing(out), given) if resume else _Job.new(TrainOptions(**given), overwrite)
+    job = _Job.resumed(Run.existing(out), given) if resume else _Job.new(given, overwrite)
     job.describe()
     job.train()
 
@@ -46,15 +47,15 @@ class _Job:
         model.recompute = options.recompute
 
     @classmethod
-    def new(cls, options: TrainOptions, overwrite: bool) -> _Job:
-        if not overwrite and Run(options.out).path.exists():
-            Run.create(options.out, overwrite)  # says at once what is in the way
+    def new(cls, given: dict[str, Any], overwrite: bool) -> _Job:
+        out = given.get("out", TrainOptions.out)
+        if not overwrite and Run(out).path.exists():
+            Run.create(out, overwrite)  # says at once what is in the way
+        options, begun = beginning(given)
         choose_device(options.device, options.dtype)
-        kind, begun = task_of(options), _beginning(options)
+        kind = task_of(options)
         task = kind(kind.read(options), options, begun and begun.tokenizer)
-        model = task.model(Key(options.seed).fold("init"))
-        if begun is not None:
-            _take_weights(model, begun, options)
+        model = task.model(Key(options.seed).fold("init")) if begun is None else begun.model
         run = Run.create(options.out, overwrite)
         task.tokenizer.save(run.tokenizer)
         model.to(options.device)
@@ -120,16 +121,30 @@ class _Job:
         print(f"corpus     {data.name}: {data.n_bytes / 1e6:.2f} MB, fingerprint {data.fingerprint[:12]}")
         print(*self.task.data_lines(), sep="\n")
         print(f"model      {c.n_layer} layers, {c.n_head} heads, {c.n_embd} wide, context {c.block_size}: ", end="")
-        print(f"{self.model.n_params:,} parameters")
+        print(f"{self.model.n_params:,} parameters", end="")
+        print("" if self.options.init_from is None else f", begun from {self.options.init_from}")
         print(f"steps      {self.options.max_iters:,} of {self.task.step_size} on {self.options.device}", end="")
         print("" if self.options.dtype == "float32" else f" in {self.options.dtype}")
         (_, uniform), *others = self.task.baselines.items()
         print(f"           a fresh model guesses: its loss is near ln {c.vocab_size} = {uniform.loss:.3f} nats a token")
         print(*(f"           a {name} gives {each.loss:.3f}" for name, each in others), sep="\n", flush=True)
+        for note in self._notes():
+            print(f"note: {note}", file=sys.stderr)
+
+    def _notes(self) -> Iterator[str]:
+        """What is not wrong, and perhaps not meant."""
+        o, made = self.options, self.task.tokenizer.vocab_size
+        if o.tokenizer == "bpe" and made < o.vocab_size:
+            yield f"the text has no more than {made:,} tokens to learn, of the {o.vocab_size:,} of --vocab-size"
+        if o.warmup_iters >= o.max_iters:
+            yield (
+                f"the learning rate still rises when the run ends: --warmup-iters {o.warmup_iters:,} is not below "
+                f"--max-iters {o.max_iters:,}"
+            )
+        if (slow := advice()) is not None:
+            yield slow
 
     def train(self) -> None:
-        if (note := advice()) is not None:
-            print(f"note: {note}", file=sys.stderr)
         o = self.options
         min_lr = o.learning_rate / 10 if o.min_lr is None else o.min_lr
         rate = warmup_cosine(o.learning_rate, min_lr, o.warmup_iters, o.max_iters)
@@ -217,20 +232,6 @@ class _Job:
             file.write(loss_curve(training, validation, lines, title).encode())
         with suppress(MissingExtra):  # the SVG shows the same
             loss_curve_png(self.run.curve_png, training, validation, lines, title)
-
-
-def _beginning(options: TrainOptions) -> Checkpoint | None:
-    """The run that this one begins from, whose vocabulary it takes."""
-    return None if options.init_from is None else Run.existing(options.init_from).load()
-
-
-def _take_weights(model: Module, begun: Checkpoint, options: TrainOptions) -> None:
-    if replace(begun.model_config, dropout=options.dropout) != model.config:
-        raise BadInput(
-            f"{options.init_from} holds a model of another form: {begun.model_config}; give the options it was trained "
-            f"with, which are in its config.json"
-        )
-    model.load_state_dict(begun.model().state_dict())
 
 
 def _optimizer(model: Module, o: TrainOptions) -> AdamW:

@@ -39,7 +39,7 @@ def translate_command(
         if len(ids) > size:
             print(f"note: of {len(ids)} tokens the first {size} are read, which is the context", file=sys.stderr)
         begun = translations(model, *pad([ids[:size]]), end, max_new_tokens or size - 1)
-        print_best(beams, begun, [end], lambda tokens: tokenizer.decode(tokens).strip())
+        print_best(beams, begun, [end], lambda tokens: tokenizer.decode(tokens).strip(), headed=whole)
 
 
 def _standard_input() -> str:

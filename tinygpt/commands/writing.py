@@ -10,6 +10,7 @@ from autograd import Key
 from ..errors import BadInput
 from ..generate import Batch, Rule, TextStream, Written, chain, generate_batch, temperature, top_k
 from ..text.tokenizer import BaseTokenizer
+from .opening import known_tokens
 
 COOL, FEW = 0.6, 50  # a small model spells better below its own temperature, and without its unlikeliest tokens
 AT_ONCE = 16  # texts: the products of more take as much longer, and each has keys and values to remember
@@ -17,7 +18,7 @@ AT_ONCE = 16  # texts: the products of more take as much longer, and each has ke
 
 def write_sample(model: Any, tokenizer: BaseTokenizer, max_new_tokens: int, seed: int) -> None:
     """Prints a new text, as it comes, and a newline."""
-    rule = chain(temperature(COOL), top_k(min(FEW, model.config.vocab_size)))
+    rule = chain(*known_tokens(model, tokenizer), temperature(COOL), top_k(min(FEW, model.config.vocab_size)))
     for _ in write_samples(model, tokenizer, "", max_new_tokens, [Key(seed).fold("sample", 0)], rule):
         pass
 

@@ -53,9 +53,13 @@ def read_jsonl(
     return _some(pairs, path)
 
 
-def read_pairs(path: str | os.PathLike[str], source: str = "source", target: str = "target") -> list[Pair]:
+def read_pairs(
+    path: str | os.PathLike[str], source: str = "source", target: str = "target", encoding: str = "utf-8"
+) -> list[Pair]:
     """`read_jsonl` of a .jsonl, `read_tsv` of anything else."""
-    return read_jsonl(path, source, target) if Path(path).suffix == ".jsonl" else read_tsv(path)
+    if Path(path).suffix == ".jsonl":
+        return read_jsonl(path, source, target, encoding)
+    return read_tsv(path, encoding)
 
 
 def split_pairs(pairs: Iterable[Pair], validation: float = 0.1) -> tuple[list[Pair], list[Pair]]:

@@ -67,6 +67,8 @@ class Run:
     def existing(cls, path: str | os.PathLike[str]) -> Run:
         """A run that has a checkpoint. Raises BadInput where there is none."""
         run = cls(path)
+        if run.path.is_file():
+            raise BadInput(f"{run.path} is a file: name the directory of a run")
         if not run.path.is_dir():
             raise BadInput(f"there is no run directory {run.path}: train one with tinygpt train --out {run.path}")
         if not run.checkpoint.exists():

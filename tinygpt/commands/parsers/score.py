@@ -14,7 +14,7 @@ def add_score(commands: Any) -> None:
     p.add_argument("run", metavar="RUN", help="directory of a run")
     p.add_argument("text", nargs="?", metavar="TEXT", help="(default, or -: standard input)")
     p.add_argument("--data", metavar="FILE", help="a file of text")
-    p.add_argument("--encoding", default="utf-8")
+    p.add_argument("--encoding", help="of a file or of standard input (default: utf-8)")
     p.add_argument("--stride", type=int, help="tokens from window to window (default: the context; less is slower)")
     p.add_argument("--json", action="store_true", help="print JSON only")
     add_device(p)

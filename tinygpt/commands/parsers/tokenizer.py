@@ -62,7 +62,7 @@ def _tokenizer_action(actions: Any, name: str, run_command: Any, help: str) -> a
 def _add_text(p: argparse.ArgumentParser) -> None:
     p.add_argument("text", nargs="?", metavar="TEXT", help="(default, or -: standard input)")
     p.add_argument("--data", metavar="FILE", help="a file of text")
-    p.add_argument("--encoding", default="utf-8")
+    p.add_argument("--encoding", help="of a file or of standard input (default: utf-8)")
     p.add_argument(
         "--allowed-special", action="append", default=[], metavar="NAME",
         help="a special token that is one where the text has it, or all; may be repeated",

@@ -6,7 +6,8 @@ import argparse
 from dataclasses import fields
 from typing import Any
 
-from ..options import TrainOptions, flag
+from ..flags import flag
+from ..options import TrainOptions
 
 
 def add_train(commands: Any) -> None:

@@ -31,6 +31,7 @@ class DenoisingTask(TextTask):
     """T5's missing spans, or BART's infilling."""
 
     loss = measure = staticmethod(seq2seq_loss)
+    kind = "seq2seq"
     this_model = "this encoder–decoder"
     does = "Of spoiled text it makes"
 

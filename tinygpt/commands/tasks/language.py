@@ -25,6 +25,7 @@ class LanguageTask(TextTask):
     """Causal language modeling."""
 
     loss = measure = staticmethod(causal_lm_loss)
+    kind = "gpt"
     this_model = "this GPT"
 
     def __init__(self, data: Corpus, options: TrainOptions, tokenizer: BaseTokenizer | None = None) -> None:

@@ -30,6 +30,7 @@ class MaskedTask(TextTask):
     """Masked language modeling."""
 
     loss = measure = staticmethod(masked_lm_loss)
+    kind = "bert"
     this_model = "this encoder"
     does = "It guesses (what was hidden stands after the stroke)"
     special_tokens: ClassVar[tuple[str, ...]] = (MASK,)

@@ -21,12 +21,13 @@ from ...text.corpus.documents import fingerprint_of
 from ...text.corpus.made_pairs import arithmetic_pairs
 from ...text.pair_batches import EncodedPair, PairBatches, encode_pairs, pad
 from ...text.pairs import Pair, by_source, read_pairs, split_pairs
-from ...text.tokenizer import END_OF_TEXT, BaseTokenizer, CharTokenizer, Tokenizer
+from ...text.tokenizer import END_OF_TEXT, BaseTokenizer
 from ...text.tokenizer.pretokens import text_to_bytes
 from ...train import seq2seq_loss
 from ...train.evaluate import Evaluation
 from ...train.metrics import WordForWord, bleu, exact_match
 from ..options import TrainOptions
+from ..prepare import new_tokenizer
 from .task import Task, shape
 
 MADE_PAIRS = 20_000  # where no data is given: arithmetic in words and in figures
@@ -57,14 +58,15 @@ class PairTask(Task):
     """Translation, summarization, and whatever else makes one text of another."""
 
     measure = staticmethod(seq2seq_loss)
+    kind = "seq2seq"
     this_model = "this encoder–decoder"
     does = "Of texts that it has not seen it makes"
 
     def __init__(self, data: PairCorpus, options: TrainOptions, tokenizer: BaseTokenizer | None = None) -> None:
         self.learn_from, self.held_out = split_pairs(data.pairs)
         if tokenizer is None:
-            texts = [text for pair in self.learn_from for text in pair]
-            tokenizer = new_tokenizer(texts, options, (END_OF_TEXT,))
+            to_learn_from = [text for pair in self.learn_from for text in pair]
+            tokenizer = new_tokenizer(data.texts, to_learn_from, options, (END_OF_TEXT,))
         super().__init__(data, options, tokenizer)
         self.train_pairs, self.left_out = self._encoded(self.learn_from)
         self.validation_pairs, _ = self._encoded(self.held_out)
@@ -73,7 +75,7 @@ class PairTask(Task):
     def read(options: TrainOptions) -> PairCorpus:
         if not options.data:
             return PairCorpus("arithmetic in words and figures", tuple(arithmetic_pairs(MADE_PAIRS, most_operations=2)))
-        pairs = tuple(pair for path in options.data for pair in read_pairs(path))
+        pairs = tuple(pair for path in options.data for pair in read_pairs(path, encoding=options.encoding))
         more = f" and {len(options.data) - 1} more" if len(options.data) > 1 else ""
         return PairCorpus(f"{options.data[0]}{more}", pairs)
 
@@ -169,13 +171,6 @@ class PairTask(Task):
             ids = [row[:size] for row in self.tokenizer.encode_batch(sources[start : start + AT_ONCE])]
             made += greedy_search(translations(model, *pad(ids), self._end, max_new_tokens=size - 1), [self._end])
         return [self.tokenizer.decode(each).strip() for each in made]
-
-
-def new_tokenizer(texts: list[str], options: TrainOptions, special_tokens: tuple[str, ...]) -> BaseTokenizer:
-    """What the options ask for, learned from the texts."""
-    if options.tokenizer == "char":
-        return CharTokenizer.train(texts, special_tokens=special_tokens)
-    return Tokenizer.train(texts, options.vocab_size, special_tokens=special_tokens)
 
 
 def unigram_baselines(learned: np.ndarray, targets: np.ndarray, vocab_size: int) -> dict[str, Evaluation]:

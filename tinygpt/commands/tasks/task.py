@@ -30,6 +30,9 @@ class Task(ABC):
     measure: Loss
     """What is reported of held-out text: the plain likelihood, whatever helps to train."""
 
+    kind: ClassVar[str]
+    """Of its models, as model/kinds.py has it."""
+
     this_model: ClassVar[str]
     """What the model is called in the table at the end."""
 

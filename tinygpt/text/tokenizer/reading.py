@@ -114,7 +114,9 @@ def _read_gpt2(path: Path, hints: Hints) -> Tokenizer:
     beside = (path.with_name(merges) for _, merges in _GPT2_NAMES)
     merges = Path(hints.merges) if hints.merges else next((each for each in beside if each.exists()), None)
     if merges is None:
-        raise BadInput(f"{path} is a vocabulary without its merges: put vocab.bpe beside it, or say where they are")
+        raise BadInput(
+            f"{path} is a vocabulary without its merges: put vocab.bpe beside it, or say where they are (merges=…)"
+        )
     special = (END_OF_TEXT,) if hints.special_tokens is None else hints.special_tokens
     return Tokenizer.from_gpt2(path, merges, special)
 
@@ -123,11 +125,11 @@ def _read_ranks(path: Path, hints: Hints) -> Tokenizer:
     name = hints.name or (path.stem if path.stem in ENCODINGS else None)
     if name is None and hints.pattern is None:
         raise BadInput(
-            f"{path} is a file of ranks, which says neither pattern nor special tokens: give the name of its "
-            f"encoding ({', '.join(ENCODINGS)}), or a pattern"
+            f"{path} is a file of ranks, which says neither pattern nor special tokens: give its encoding's, name=…, "
+            f"which is one of {', '.join(ENCODINGS)}, or a pattern=…"
         )
     special = {} if name is None and hints.special_tokens is None else hints.special_tokens
     for each, number in (special or {}).items():
         if number is None:
-            raise BadInput(f"{path} is a file of ranks: the special token {each!r} needs its id, too")
+            raise BadInput(f"{path} is a file of ranks: the special token {each!r} needs its id, too ({each}=ID)")
     return Tokenizer.from_tiktoken(path, name or "r50k_base", pattern=hints.pattern, special_tokens=special)

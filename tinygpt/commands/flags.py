@@ -1,0 +1,59 @@
+"""Options by the names that are typed: what a sentence calls them, and which of them would go unheard."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, NamedTuple
+
+from ..errors import BadInput
+
+
+def flag(name: str) -> str:
+    """The flag of a field of options: --top-k of top_k."""
+    return "--" + name.replace("_", "-")
+
+
+class Idle(NamedTuple):
+    """Options that change nothing where `where` holds of what is asked, and what to do other than leaving them out."""
+
+    names: tuple[str, ...]
+    where: Callable[[Any], bool]
+    why: str
+    instead: str = ""
+
+
+def refuse_idle(given: Mapping[str, Any], asked: Any, table: Iterable[Idle]) -> None:
+    """Raises BadInput for an option among those given that changes nothing in what is asked.
+
+    Whoever types an option expects something of it. One that was not typed is not in `given`, whatever its default is;
+    a switch that was typed as off (--no-bias) asks for nothing that could be missed.
+    """
+    for each in table:
+        idle = [flag(name) for name in each.names if given.get(name, False) is not False]
+        if idle and each.where(asked):
+            remedy = f"leave that out, or {each.instead}" if each.instead else "leave that out"
+            raise BadInput(f"{', '.join(idle)} would change nothing: {each.why}; {remedy}")
+
+
+def with_flags(sentence: str, flags: Mapping[str, str]) -> str:
+    """What the library says of its arguments, for somebody who typed options.
+
+    A name becomes its flag where it has an underscore, as no English word has, or stands before "=". What a file says
+    of its own fields, and names that are parts of paths, stay.
+
+    >>> with_flags("top_k must be at least 1, not 0", {"top_k": "--top-k"})
+    '--top-k must be at least 1, not 0'
+    >>> with_flags("runs/top_k/config.json: top_k is missing", {"top_k": "--top-k"})
+    'runs/top_k/config.json: top_k is missing'
+    """
+    if not flags:
+        return sentence
+
+    def as_typed(found: re.Match[str]) -> str:
+        name, assigned = found.groups()
+        return flags[name] if assigned or "_" in name else name
+
+    said, separator, of_a_file = sentence.partition(".json: ")
+    name = rf"(?<![\w/\\.'\"-])({'|'.join(flags)})(?=(=)?)(?![\w/\\'\"-]|\.\w)"
+    return re.sub(name, as_typed, said) + separator + of_a_file
