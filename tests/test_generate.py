@@ -12,6 +12,7 @@ from tinygpt.generate import (
     chain,
     generate,
     generate_with_logprobs,
+    lay_out,
     next_logits,
     no_repeat_ngram,
     stream_text,
@@ -20,6 +21,7 @@ from tinygpt.generate import (
 )
 from tinygpt.model import GPT, GPTConfig
 from tinygpt.text.tokenizer import StreamDecoder, Tokenizer
+from tinygpt.train import AdamW
 
 pytestmark = pytest.mark.core
 
@@ -38,6 +40,24 @@ def test_without_a_key_the_likeliest_token_is_taken():
     for _ in range(7):
         tokens.append(int(MODEL(np.array([tokens])).data[0, -1].argmax()))
     assert write(7) == tokens[1:]
+
+
+def test_the_layout_in_memory_changes_no_number():
+    """The matrices stand the other way round, where they are higher than wide; a copy in order is the old one."""
+    config = GPTConfig(vocab_size=19, block_size=8, n_layer=2, n_head=2, n_embd=8)
+    plain, laid_out = GPT(config, Key(3)), lay_out(GPT(config, Key(3)))
+    ids = np.arange(8)[None]
+    np.testing.assert_allclose(laid_out(ids).data, plain(ids).data, rtol=1e-5, atol=1e-6)
+    assert list(generate(laid_out, [3], 20)) == list(generate(plain, [3], 20))
+    turned = 0
+    for name, p in laid_out.named_parameters().items():
+        assert p.data.tobytes() == plain.named_parameters()[name].data.tobytes()
+        turned += not p.data.flags.c_contiguous
+        assert p.ndim == 1 or p.data.strides[np.argmax(p.shape)] == p.data.itemsize or p.shape[0] == p.shape[1]
+    assert turned == 3  # the table, and in each block the projection back from the wide middle
+    laid_out(ids).sum().backward()
+    AdamW(laid_out.parameters()).step(1e-3)
+    assert all(p.data.flags.c_contiguous for p in laid_out.parameters())
 
 
 def test_the_same_key_writes_the_same_text():

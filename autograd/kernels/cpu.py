@@ -12,6 +12,7 @@ import glob
 import itertools
 import os
 import threading
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -177,14 +178,37 @@ def blas_info() -> dict[str, str | int | None]:
 
 
 def advice() -> str | None:
-    """What is set outside that makes this machine slow, and the remedy; None where nothing is known to."""
+    """What outside makes this machine slow, and the remedy; None where nothing is known to."""
     core = os.environ.get("OPENBLAS_CORETYPE")
     if core and _openblas() is not None:
         return (
             f"OPENBLAS_CORETYPE={core} is set, which chooses the matrix library's kernels by hand: without it "
             "OpenBLAS picks the fastest that this processor has, often twice as fast (unset OPENBLAS_CORETYPE)"
         )
+    taken = busy_cores() - ((os.cpu_count() or 1) - cores()) if cores() > 1 else 0
+    if taken > 0:
+        return (
+            f"other programs keep {taken} of this machine's {cores()} cores busy: the threads of a matrix product then "
+            f"wait for one that has no core, and a small product takes many times as long; until they end, "
+            f"OMP_NUM_THREADS={max(1, cores() - taken)} is likely faster"
+        )
     return None
+
+
+LOOKS, PAUSE = 5, 0.02  # how often, and every how many seconds: what wakes up now and then keeps no core
+
+
+def busy_cores() -> int:
+    """How many threads of other programs run all the time; 0 where that cannot be known (anywhere but on Linux)."""
+    running = []
+    for _ in range(LOOKS):
+        try:
+            with open("/proc/loadavg", encoding="ascii") as file:
+                running.append(int(file.read().split()[3].partition("/")[0]))  # 3/512: three of 512 threads run
+        except (OSError, ValueError, IndexError):
+            return 0
+        time.sleep(PAUSE)
+    return max(0, min(running) - 1)  # one is this thread
 
 
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # glibc's malloc.h

@@ -17,7 +17,7 @@ from harness import milliseconds, peak_memory_mb, serve
 import tinygpt
 from autograd import Key, no_grad
 from autograd.kernels import cpu
-from tinygpt.generate import generate, generate_batch
+from tinygpt.generate import generate, generate_batch, lay_out
 from tinygpt.model import GPT, GPTConfig
 
 GPT2_SMALL = GPTConfig(50257, block_size=1024, n_layer=12, n_head=12, n_embd=768)
@@ -29,7 +29,7 @@ FORWARDS = 3
 
 def main() -> None:
     cpu.configure()
-    model = tinygpt.load(sys.argv[1]).model if sys.argv[1:] else GPT(GPT2_SMALL, Key(0))
+    model = lay_out(tinygpt.load(sys.argv[1]).model if sys.argv[1:] else GPT(GPT2_SMALL, Key(0)))
     config = model.config
     weights = sum(each.data.nbytes for name, each in model.named_parameters().items() if name != "wpe.weight")
 

@@ -9,7 +9,7 @@ import numpy as np
 from autograd import float_type, use_device, use_tf32
 
 from ..errors import BadInput
-from ..generate import Rule
+from ..generate import Rule, lay_out
 from ..interop import load
 from ..model.kinds import kind_of
 from ..text.tokenizer import BaseTokenizer
@@ -61,7 +61,7 @@ def open_model(
     found = kind_of(opened.model.config)
     if found != kind:
         raise BadInput(f"{directory} holds a model of another kind ({found}): {USES[found]}")
-    return opened.model.to(device, stored_type(dtype)), opened.tokenizer
+    return lay_out(opened.model.to(device, stored_type(dtype))), opened.tokenizer
 
 
 def known_tokens(model: Any, tokenizer: BaseTokenizer) -> list[Rule]:

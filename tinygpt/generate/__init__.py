@@ -9,6 +9,7 @@ from .context import next_logits, window_start
 from .decoding import Batch, Written, generate, generate_batch, generate_with_logprobs
 from .fill import Candidate, fill
 from .history import banned, banned_words, min_length, no_repeat_ngram, repetition_penalty
+from .layout import lay_out
 from .sampling import Rule, chain, min_p, sample, temperature, top_k, top_p
 from .score import Score, score, score_text
 from .speculative import Speculation, speculative_generate
@@ -36,6 +37,7 @@ __all__ = [
     "generate_batch",
     "generate_with_logprobs",
     "greedy_search",
+    "lay_out",
     "min_length",
     "min_p",
     "next_logits",
