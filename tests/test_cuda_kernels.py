@@ -231,6 +231,11 @@ class TestProducts:
                 products.product(left, right, out, alpha, beta)
                 np.testing.assert_allclose(out, expected, rtol=1e-5, atol=1e-5)
 
+    def test_an_empty_sum_is_0_whatever_the_memory_held(self, gpu):
+        out = np.full((2, 3), np.nan, np.float32)
+        products.product(np.ones((2, 0), np.float32), np.ones((0, 3), np.float32), out)
+        assert not out.any()
+
     def test_a_wider_result(self, gpu):
         left, right = normal((2, 3, 5), "float16"), normal((2, 5, 4), "float16")
         out = np.empty((2, 3, 4), np.float32)
