@@ -1,7 +1,8 @@
 """The room of CUDA kernels run on the processor: its sources compiled as C++ (cuda_emulator.h), cuBLAS played by NumPy.
 
-Arrays are NumPy's, so this shows what the sources and the Python around them compute, and that a kernel is handed what
-its signature asks for. It does not show what a GPU's own arithmetic and CuPy do.
+Arrays are NumPy's, or those of tests/standin, which follow CuPy's rules. This shows what the sources and the Python
+around them compute, and that a kernel is handed what its signature asks for. It does not show what a GPU's own
+arithmetic and CuPy do.
 """
 
 from __future__ import annotations
@@ -76,13 +77,19 @@ class Emulator:
     def install(self, monkeypatch) -> None:
         monkeypatch.setattr(launch, "_function", self.function)
         monkeypatch.setattr(products, "_cublas", lambda: (gemm, 0))
-        monkeypatch.setattr(products, "_address", lambda x: x.ctypes.data)
+        monkeypatch.setattr(products, "_address", lambda x: in_memory(x).ctypes.data)
 
 
 _REASONS = {-1: "its threads part ways at a barrier", -2: "another number of arguments", -3: "there is no such kernel"}
 
 
+def in_memory(x: object) -> object:
+    """The NumPy array inside an array of the stand-in; anything else itself."""
+    return getattr(x, "_x", x)
+
+
 def _given(argument: object) -> Given:
+    argument = in_memory(argument)
     if isinstance(argument, np.ndarray):
         assert argument.size == 0 or argument.flags.c_contiguous or 0 in argument.strides, "a kernel sees an address"
         return Given(argument.ctypes.data, argument.itemsize)

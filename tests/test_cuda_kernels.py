@@ -3,15 +3,12 @@
 Where there is a GPU, tests/test_gpu_kernels.py asks the same of it. Skipped without a C++ compiler.
 """
 
-import hashlib
 import sys
 import types
-from pathlib import Path
 
-import cuda_emulator
 import numpy as np
 import pytest
-from cuda_emulator import COMPILER, KERNELS, Emulator
+from cuda_emulator import COMPILER, KERNELS
 from kernel_cases import CASES, LAYOUTS, TOLERANCE, Case, bare, compare, normal
 
 import autograd as ag
@@ -20,29 +17,13 @@ from autograd.kernels import on_cupy, reference, rounded
 from autograd.kernels.on_cupy import columns, launch, products
 from tinygpt.model import GPT, GPTConfig
 
+pytest_plugins = ["cuda_fixtures"]
 pytestmark = pytest.mark.skipif(COMPILER is None, reason="needs a C++ compiler (g++ or clang++)")
 
 LARGE = (70, 300)  # more rows than a chunk of an embedding's places, more columns than a block has threads
 slow = pytest.mark.slow
 DTYPES = ["float32", pytest.param("float64", marks=slow), pytest.param("float16", marks=slow),
           pytest.param("bfloat16", marks=slow)]  # fmt: skip
-
-
-@pytest.fixture(scope="module")
-def built(request, tmp_path_factory) -> Emulator:
-    """Libraries are kept from run to run, under a name that the sources decide."""
-    texts = [path.read_bytes() for path in sorted(launch.HERE.glob("*.cu*"))]
-    texts += [Path(cuda_emulator.__file__).read_bytes(), cuda_emulator.HEADER.read_bytes()]
-    name = hashlib.sha256(b"".join(texts)).hexdigest()[:16]
-    cache = getattr(request.config, "cache", None)
-    return Emulator((cache.mkdir("cuda") if cache else tmp_path_factory.mktemp("cuda")) / name)
-
-
-@pytest.fixture
-def gpu(built, monkeypatch) -> Emulator:
-    built.install(monkeypatch)
-    built.backwards = False
-    return built
 
 
 @pytest.fixture

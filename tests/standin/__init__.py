@@ -146,6 +146,17 @@ def broadcast_to(array: ndarray, shape: Any) -> ndarray:
     return wrapped(np.broadcast_to(bare(array), shape))
 
 
+def moveaxis(a: ndarray, source: Any, destination: Any) -> ndarray:
+    return wrapped(np.moveaxis(bare(a), source, destination))
+
+
+def argsort(a: ndarray, axis: int = -1, kind: str | None = None) -> ndarray:
+    """Always stable, and asked for nothing else."""
+    if kind not in (None, "stable"):
+        raise ValueError("kind can only be None or 'stable'")
+    return wrapped(np.argsort(bare(a), axis, "stable"))
+
+
 def repeat(a: ndarray, repeats: int, axis: Any = None) -> ndarray:
     return wrapped(np.repeat(bare(a), repeats, axis))
 
