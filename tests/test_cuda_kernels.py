@@ -104,6 +104,13 @@ class TestAttention:
             for case in list(CASES["attention"]("float32", LARGE))[::2]:
                 compare(on_cupy, case, exact="float64")
 
+    @pytest.mark.parametrize("layout", LAYOUTS)
+    def test_a_bias_of_every_score_in_any_layout(self, gpu, layout):
+        q, k, v = (normal((2, 2, 3, 4), "float32", i) for i in range(3))
+        mask = np.random.default_rng(0).random((3, 3, 2, 2)).T < 0.7
+        case = Case("attention", [q, k, v, mask, normal((2, 2, 3, 3), "float32", 4)])
+        compare(on_cupy, case, layout, exact="float64")
+
     def test_scores_that_would_overflow(self, gpu):
         q = np.full((1, 1, 2, 4), 300, np.float32)
         k = np.stack([np.full((1, 1, 4), 300), np.full((1, 1, 4), -300)], axis=2).astype(np.float32)
