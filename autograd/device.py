@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy
 
-from .gpu import require_cupy
+from .gpu import require_cupy, try_out
 
 Array = Any  # numpy.ndarray or cupy.ndarray
 
@@ -90,7 +90,9 @@ def use_device(device: str) -> None:
     Raises ValueError for an unknown device and RuntimeError for one that this machine cannot serve.
     """
     if device != "cpu":
-        require_cupy(device).cuda.Device(_index(device)).use()
+        cupy = require_cupy(device)
+        cupy.cuda.Device(_index(device)).use()
+        try_out(cupy, device)
 
 
 def _index(device: str) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import importlib
 import sys
 import warnings
 from contextlib import suppress
@@ -36,6 +37,25 @@ def require_cupy(device: str) -> ModuleType:
     if int(index or 0) >= count:
         raise RuntimeError(f"device {device}: this machine has {count} GPU(s), of which the last is cuda:{count - 1}")
     return cupy
+
+
+def try_out(cupy: ModuleType, device: str) -> None:
+    """One product of matrices and one sum there. Raises RuntimeError, with the remedy, where CuPy cannot compute them.
+
+    A GPU is found through the driver alone, but CuPy computes with libraries of CUDA's (cuBLAS, a compiler and its
+    headers), which its plain wheel has not.
+    """
+    try:
+        x = cupy.ones((2, 2))
+        x @ x + x
+    except MemoryError:
+        raise
+    except Exception as error:  # an import, a compiler's log or CUDA's own: CuPy has a class for each
+        reason = str(error).strip().partition("\n")[0]
+        raise RuntimeError(
+            f"device {device}: CuPy finds the GPU and cannot compute on it ({reason}): "
+            f"pip install {wheel(driver_version())}, which brings what it needs of CUDA, or use the cpu"
+        ) from error
 
 
 def wheel(driver: Version | None) -> str:
@@ -77,16 +97,25 @@ def gpu_info() -> dict[str, Any]:
     with suppress(ImportError):
         cupy = _import_cupy()
         runtime = cupy.cuda.runtime.runtimeGetVersion()
-        info |= {"cupy": cupy.__version__, "runtime": (runtime // 1000, runtime % 1000 // 10), "nccl": _nccl(cupy)}
+        info |= {"cupy": cupy.__version__, "runtime": (runtime // 1000, runtime % 1000 // 10), "nccl": _nccl()}
     try:
         cupy = require_cupy("cuda")
     except RuntimeError as error:
         return info | {"problem": str(error)}
+    info["problem"] = _problem_with(cupy)
     for i in range(cupy.cuda.runtime.getDeviceCount()):
         known = cupy.cuda.runtime.getDeviceProperties(i)
         gib, capability = known["totalGlobalMem"] / (1 << 30), f"{known['major']}.{known['minor']}"
         info["gpus"].append(f"{known['name'].decode()}, {gib:.0f} GiB, compute capability {capability}")
-    return info | {"problem": None}
+    return info
+
+
+def _problem_with(cupy: ModuleType) -> str | None:
+    try:
+        try_out(cupy, "cuda")
+    except (RuntimeError, MemoryError) as error:
+        return str(error)
+    return None
 
 
 def _import_cupy() -> ModuleType:
@@ -96,10 +125,15 @@ def _import_cupy() -> ModuleType:
     return cupy
 
 
-def _nccl(cupy: ModuleType) -> str | None:
-    """As a single number holds it: 22907 is 2.29.7."""
-    get_version = getattr(getattr(cupy.cuda, "nccl", None), "get_version", None)
-    if get_version is None:
+def _nccl() -> str | None:
+    """As a single number holds it: 22907 is 2.29.7. CuPy has its binding in a module that `import cupy` leaves out."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # where the library is missing
+        try:
+            nccl = importlib.import_module("cupy.cuda.nccl")
+        except ImportError:
+            return None
+    if not nccl.available:
         return None
-    number = get_version()
+    number = nccl.get_version()
     return f"{number // 10000}.{number // 100 % 100}.{number % 100}"

@@ -57,4 +57,5 @@ def device(monkeypatch):
     import standin
 
     monkeypatch.setitem(sys.modules, "cupy", standin)
+    monkeypatch.setitem(sys.modules, "cupy.cuda", standin.cuda)
     return "cuda"

@@ -1,7 +1,8 @@
 """The room of CUDA kernels run on the processor: its sources compiled as C++ (cuda_emulator.h), cuBLAS played by NumPy.
 
-Arrays are NumPy's, so this shows what the sources and the Python around them compute, and that a kernel is handed what
-its signature asks for. It does not show what a GPU's own arithmetic and CuPy do.
+Arrays are NumPy's, or those of tests/standin, which follow CuPy's rules. This shows what the sources and the Python
+around them compute, and that a kernel is handed what its signature asks for. It does not show what a GPU's own
+arithmetic and CuPy do.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ HEADER = Path(__file__).with_name("cuda_emulator.h")
 SOURCES = {path.stem: path.read_text(encoding="utf-8") for path in sorted(launch.HERE.glob("*.cu"))}
 KERNELS = [name for text in SOURCES.values() for name in re.findall(r"^KERNEL (\w+)\(", text, re.M)]
 COMPILER = shutil.which("g++") or shutil.which("clang++")
+STRIDED = {"attention_weights", "attention_gradient"}  # which are told how mask and bias lie in memory
 FLAGS = ["-std=c++17", "-O1", "-shared", "-fPIC", "-w"]
 
 
@@ -63,7 +65,7 @@ class Emulator:
 
         def run(grid: tuple[int], block: tuple[int], arguments: tuple) -> None:
             self.ran.add(kernel)
-            given = (Given * len(arguments))(*map(_given, arguments))
+            given = (Given * len(arguments))(*(_given(each, kernel in STRIDED) for each in arguments))
             library = self.libraries[dtype]
             status = library.run(
                 kernel.encode(), ctypes.c_longlong(grid[0]), block[0], int(self.backwards), given, len(arguments)
@@ -76,15 +78,21 @@ class Emulator:
     def install(self, monkeypatch) -> None:
         monkeypatch.setattr(launch, "_function", self.function)
         monkeypatch.setattr(products, "_cublas", lambda: (gemm, 0))
-        monkeypatch.setattr(products, "_address", lambda x: x.ctypes.data)
+        monkeypatch.setattr(products, "_address", lambda x: in_memory(x).ctypes.data)
 
 
 _REASONS = {-1: "its threads part ways at a barrier", -2: "another number of arguments", -3: "there is no such kernel"}
 
 
-def _given(argument: object) -> Given:
+def in_memory(x: object) -> object:
+    """The NumPy array inside an array of the stand-in; anything else itself."""
+    return getattr(x, "_x", x)
+
+
+def _given(argument: object, strided: bool) -> Given:
+    argument = in_memory(argument)
     if isinstance(argument, np.ndarray):
-        assert argument.size == 0 or argument.flags.c_contiguous or 0 in argument.strides, "a kernel sees an address"
+        assert argument.size == 0 or argument.flags.c_contiguous or strided, "a kernel sees an address"
         return Given(argument.ctypes.data, argument.itemsize)
     if isinstance(argument, np.float64):
         return Given(int(argument.view(np.int64)), -1)

@@ -3,15 +3,12 @@
 Where there is a GPU, tests/test_gpu_kernels.py asks the same of it. Skipped without a C++ compiler.
 """
 
-import hashlib
 import sys
 import types
-from pathlib import Path
 
-import cuda_emulator
 import numpy as np
 import pytest
-from cuda_emulator import COMPILER, KERNELS, Emulator
+from cuda_emulator import COMPILER, KERNELS
 from kernel_cases import CASES, LAYOUTS, TOLERANCE, Case, bare, compare, normal
 
 import autograd as ag
@@ -20,29 +17,13 @@ from autograd.kernels import on_cupy, reference, rounded
 from autograd.kernels.on_cupy import columns, launch, products
 from tinygpt.model import GPT, GPTConfig
 
+pytest_plugins = ["cuda_fixtures"]
 pytestmark = pytest.mark.skipif(COMPILER is None, reason="needs a C++ compiler (g++ or clang++)")
 
 LARGE = (70, 300)  # more rows than a chunk of an embedding's places, more columns than a block has threads
 slow = pytest.mark.slow
 DTYPES = ["float32", pytest.param("float64", marks=slow), pytest.param("float16", marks=slow),
           pytest.param("bfloat16", marks=slow)]  # fmt: skip
-
-
-@pytest.fixture(scope="module")
-def built(request, tmp_path_factory) -> Emulator:
-    """Libraries are kept from run to run, under a name that the sources decide."""
-    texts = [path.read_bytes() for path in sorted(launch.HERE.glob("*.cu*"))]
-    texts += [Path(cuda_emulator.__file__).read_bytes(), cuda_emulator.HEADER.read_bytes()]
-    name = hashlib.sha256(b"".join(texts)).hexdigest()[:16]
-    cache = getattr(request.config, "cache", None)
-    return Emulator((cache.mkdir("cuda") if cache else tmp_path_factory.mktemp("cuda")) / name)
-
-
-@pytest.fixture
-def gpu(built, monkeypatch) -> Emulator:
-    built.install(monkeypatch)
-    built.backwards = False
-    return built
 
 
 @pytest.fixture
@@ -122,6 +103,13 @@ class TestAttention:
             monkeypatch.setattr(module("attention"), "SCORES", scores)
             for case in list(CASES["attention"]("float32", LARGE))[::2]:
                 compare(on_cupy, case, exact="float64")
+
+    @pytest.mark.parametrize("layout", LAYOUTS)
+    def test_a_bias_of_every_score_in_any_layout(self, gpu, layout):
+        q, k, v = (normal((2, 2, 3, 4), "float32", i) for i in range(3))
+        mask = np.random.default_rng(0).random((3, 3, 2, 2)).T < 0.7
+        case = Case("attention", [q, k, v, mask, normal((2, 2, 3, 3), "float32", 4)])
+        compare(on_cupy, case, layout, exact="float64")
 
     def test_scores_that_would_overflow(self, gpu):
         q = np.full((1, 1, 2, 4), 300, np.float32)
@@ -230,6 +218,11 @@ class TestProducts:
                 expected = alpha * (left @ right) + beta * out
                 products.product(left, right, out, alpha, beta)
                 np.testing.assert_allclose(out, expected, rtol=1e-5, atol=1e-5)
+
+    def test_an_empty_sum_is_0_whatever_the_memory_held(self, gpu):
+        out = np.full((2, 3), np.nan, np.float32)
+        products.product(np.ones((2, 0), np.float32), np.ones((0, 3), np.float32), out)
+        assert not out.any()
 
     def test_a_wider_result(self, gpu):
         left, right = normal((2, 3, 5), "float16"), normal((2, 5, 4), "float16")

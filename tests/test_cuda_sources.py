@@ -11,13 +11,14 @@ from autograd.kernels.on_cupy import launch
 needs_nvrtc = pytest.mark.skipif(nvrtc.library() is None, reason="needs NVRTC: pip install nvidia-cuda-nvrtc")
 
 ARCHITECTURES = ("sm_80", "sm_90", "sm_100")  # A100, H100 and H200, B200
+CUPYS_OWN = ("-ftz=true", "--device-as-default-execution-space")  # what CuPy adds to the options of every source
 SOURCES = sorted(path.stem for path in launch.HERE.glob("*.cu"))
 OTHER_TYPES = [dtype for dtype in launch.DTYPES if dtype != "float16"]
 KERNEL = re.compile(r"^KERNEL (\w+)\(", re.M)
 
 
 def compiled(name: str, dtype: str, architecture: str, text: str | None = None) -> bytes:
-    options = (*launch.options(dtype), f"--gpu-architecture={architecture}")
+    options = (*launch.options(dtype), *CUPYS_OWN, f"--gpu-architecture={architecture}")
     return nvrtc.compile_source(text or launch.source(name), f"{name}.cu", options)
 
 

@@ -53,6 +53,22 @@ def test_a_gpu_beyond_the_last(device):
         ag.to_device(np.ones(2), "cuda:2")
 
 
+@pytest.fixture
+def without_libraries(monkeypatch):
+    """What CuPy's plain wheel says of a machine with a driver and nothing else of CUDA."""
+
+    def ones(shape):
+        raise RuntimeError("Failed to find CUDA headers.\nPlease install them.")
+
+    monkeypatch.setattr(standin, "ones", ones)
+
+
+def test_training_is_refused_at_once_without_cudas_libraries(command, device, without_libraries, data, tmp_path):
+    result = command("train", "--data", data, "--out", tmp_path / "run", *SMALL, "--device", "cuda")
+    assert_refused(result, "--device cuda", "Failed to find CUDA headers", "[ctk]")
+    assert not (tmp_path / "run").exists()
+
+
 class TestDoctor:
     def test_without_cupy(self, command, monkeypatch):
         monkeypatch.setitem(sys.modules, "cupy", None)
@@ -66,6 +82,17 @@ class TestDoctor:
         result = command("doctor")
         for said in ("14.2.0, made for CUDA 13.2", "cuda:0", "cuda:1", "Stand-in, 16 GiB", "nvidia-nccl-cu13"):
             assert said in result.out
+
+    def test_nccl_which_cupy_itself_does_not_import(self, command, device, monkeypatch):
+        nccl = SimpleNamespace(available=True, get_version=lambda: 22907)
+        monkeypatch.setitem(sys.modules, "cupy.cuda.nccl", nccl)
+        assert "2.29.7" in command("doctor").out
+        nccl.available = False
+        assert "nvidia-nccl-cu13" in command("doctor").out
+
+    def test_a_wheel_without_cudas_libraries(self, command, device, without_libraries):
+        out = command("doctor").out
+        assert "cannot compute on it (Failed to find CUDA headers.)" in out and "[ctk]" in out and "cuda:1" in out
 
     def test_with_the_wrong_wheel(self, command, device, monkeypatch):
         monkeypatch.setattr(standin.cuda, "is_available", lambda: False)

@@ -42,11 +42,11 @@ CONFIGURATIONS = {
     "gpt2-small": Configuration(12, 12, 768, 256, 50257, bias=True, batch_size=2, steps_per_round=2),
 }
 
-# On a GPU: GPT-2's own context, and a batch to begin with that is halved until it fits.
+# On a GPU: GPT-2's own context, and a batch to begin with, of which a quarter is left out until it fits.
 GPU_CONFIGURATIONS = {
     "nano": CONFIGURATIONS["nano"],
-    "gpt2-small": Configuration(12, 12, 768, 1024, 50257, bias=True, batch_size=128, steps_per_round=5),
-    "gpt2-medium": Configuration(24, 16, 1024, 1024, 50257, bias=True, batch_size=64, steps_per_round=5),
+    "gpt2-small": Configuration(12, 12, 768, 1024, 50257, bias=True, batch_size=128, steps_per_round=3),
+    "gpt2-medium": Configuration(24, 16, 1024, 1024, 50257, bias=True, batch_size=64, steps_per_round=3),
 }
 
 LEARNING_RATE = 3e-4

@@ -1,27 +1,35 @@
 """On a machine with a GPU: are the kernels right, and how fast is training and writing beside PyTorch?
 
-    python tests/benchmarks/gpu.py [--json] [--config gpt2-small] [--device cpu --config nano]
+    python tests/benchmarks/gpu.py [--json] [--part training --config gpt2-small --precision bfloat16]
+    python tests/benchmarks/gpu.py --device cpu --config nano       the command itself, run through without a GPU
 
-Five tables: the largest error of each kernel and its gradients against float64, ours and PyTorch's on the same numbers;
-the losses of a run on the CPU and on the GPU; tokens/s and memory of training (float32, TF32, bfloat16) beside PyTorch
-eager and compiled, on the largest batch that every side can hold; tokens/s of writing beside transformers; the time of
-single kernels and what a copy of their arrays would take.
+Its parts, each a table, and each to be had alone (--part) where a machine is lent by the minute:
 
-Sides are processes that take turns (harness.py). --device cpu runs the command itself through where there is no GPU.
+    tests     those of the suite that need a GPU
+    parity    the largest error of each kernel and its gradients against float64, ours and PyTorch's on the same numbers
+    curve     the losses of a run on the CPU and on the GPU
+    training  tokens/s and memory (float32, TF32, bfloat16) beside PyTorch eager and compiled, on the largest batch that
+              we and PyTorch eager can both hold
+    writing   tokens/s beside transformers
+    kernels   the time of single kernels, and what a copy of their arrays would take
+
+Each side is a process of its own (harness.py), alone on the GPU, whose memory it has to itself. A side that fails is
+named on stderr, and the others go on.
 """
 
 from __future__ import annotations
 
 import argparse
-import contextlib
 import importlib.util
+import subprocess
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 from configurations import GPU_CONFIGURATIONS
-from harness import Child, ChildFailed, alternate, median, print_json, print_table, ratio, refuse
+from harness import ROOT, Child, ChildFailed, alternate, median, print_json, print_table, ratio, refuse
 
 HERE = Path(__file__).resolve().parent
 WRITTEN = 256  # tokens of generation
@@ -31,34 +39,46 @@ AGREEMENT = 1e-2  # of the first loss, relative: wide enough for bfloat16, and a
 
 def main() -> int:
     options = parse_arguments()
-    with_torch = importlib.util.find_spec("torch") is not None
     try:
         found = {"facts": facts(options)}
-        found |= {"parity": parity(options.device, with_torch), "curve": curve(options.device, options.steps)}
-        found["training"] = {name: training(name, options, with_torch) for name in options.config}
-        found["writing"] = {name: writing(name, options.device) for name in options.config}
-        found["kernels"] = kernels(options.device)
     except ChildFailed as failure:
         print(failure, file=sys.stderr)
         return 1
+    for part in options.part:
+        found[part] = attempt(options, PARTS[part], options)
     if options.json:
         print_json(found)
-    return 0
+    return int(options.failed)
 
 
 def parse_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description="check and time everything that runs on a GPU")
     parser.add_argument("--json", action="store_true", help="end with one line of JSON")
+    parser.add_argument("--part", action="append", choices=PARTS, help="default: all of them, in this order")
     parser.add_argument("--device", default="cuda", choices=["cuda", "cpu"])
     parser.add_argument("--config", action="append", choices=GPU_CONFIGURATIONS, help="default: both sizes of GPT-2")
-    parser.add_argument("--rounds", type=int, default=4, help="turns that each side gets (default 4)")
+    parser.add_argument("--precision", action="append", choices=PRECISIONS, help="of training; default: all of them")
+    parser.add_argument("--rounds", type=int, default=3, help="that each side is timed for (default 3)")
     parser.add_argument("--steps", type=int, default=200, help="of the run whose losses are compared (default 200)")
     parser.add_argument("--no-compile", action="store_true", help="leave torch.compile out")
     options = parser.parse_args()
+    options.part, options.failed = options.part or list(PARTS), False
     options.config = options.config or ["gpt2-small", "gpt2-medium"]
+    options.precision = options.precision or PRECISIONS
+    options.with_torch = importlib.util.find_spec("torch") is not None
     if options.device == "cuda" and importlib.util.find_spec("cupy") is None:
         refuse("this needs a GPU and CuPy: pip install -e '.[cuda13]' (cuda12 for an older driver)")
     return options
+
+
+def attempt(options: argparse.Namespace, measure: Callable, *arguments: Any) -> Any:
+    """What was measured, or None where a side failed."""
+    try:
+        return measure(*arguments)
+    except ChildFailed as failure:
+        print(failure, file=sys.stderr)
+        options.failed = True
+        return None
 
 
 def side(name: str, precision: str, device: str, variant: str = "tinygpt") -> Child:
@@ -70,13 +90,25 @@ def side(name: str, precision: str, device: str, variant: str = "tinygpt") -> Ch
 def facts(options: argparse.Namespace) -> dict[str, object]:
     with side(options.config[0], "float32", options.device) as ours:
         known = ours.ask("facts")
-    print(f"GPU: {known['gpu']}; {known['versions']}")
+    print(f"GPU: {known['gpu']}; {known['versions']}\n", flush=True)
     return known
 
 
-def parity(device: str, with_torch: bool) -> dict[str, dict[str, float]]:
-    with Child("kernels", HERE / "gpu_kernels_side.py", [device]) as child:
-        ledger = child.ask("parity", with_torch=with_torch)
+def tests(options: argparse.Namespace) -> str:
+    """pytest's last line."""
+    command = [sys.executable, "-m", "pytest", "-m", "gpu", "tests/test_gpu_kernels.py"]
+    done = subprocess.run(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    summary = (done.stdout.strip().splitlines() or ["pytest said nothing"])[-1]
+    if done.returncode:
+        print(done.stdout, file=sys.stderr)
+        options.failed = True
+    print(f"tests that need a GPU: {summary}\n", flush=True)
+    return summary
+
+
+def parity(options: argparse.Namespace) -> dict[str, dict[str, float]]:
+    with Child("kernels", HERE / "gpu_kernels_side.py", [options.device]) as child:
+        ledger = child.ask("parity", with_torch=options.with_torch)
     rows = [("largest error, float32", "ours", "PyTorch", "ours/its")]
     for name, line in ledger.items():
         theirs = line.get("torch")
@@ -85,71 +117,93 @@ def parity(device: str, with_torch: bool) -> dict[str, dict[str, float]]:
     return ledger
 
 
-def curve(device: str, steps: int) -> dict[str, object]:
+def curve(options: argparse.Namespace) -> dict[str, object]:
     """The largest relative difference between the losses of a run on the CPU and on the GPU."""
-    losses = {}
+    losses, device = {}, options.device
     for where in sorted({"cpu", device}):
         with side("nano", "float32", where) as child:
-            losses[where] = child.ask("curve", steps=steps)
+            losses[where] = child.ask("curve", steps=options.steps)
     difference = max(abs(a - b) / a for a, b in zip(losses["cpu"], losses[device], strict=True))
-    show([(f"{steps} steps of nano, CPU and {device}", "largest difference"), ("losses", f"{difference:.2g}")])
+    show([(f"{options.steps} steps of nano, CPU and {device}", "largest difference"), ("losses", f"{difference:.2g}")])
     return {"largest_difference": difference, "losses": losses}
 
 
-def training(name: str, options: argparse.Namespace, with_torch: bool) -> dict[str, dict[str, object]]:
-    """precision → what each side reached: the median step, tokens a second, peak memory."""
-    results = {}
-    rows = [(f"training {name}", "batch", "ms a step", "tokens/s", "ours/its time", "peak MiB")]
-    for precision in PRECISIONS:
-        variants = ["tinygpt"] + ["eager"] * with_torch
-        variants += ["compiled"] * (with_torch and not options.no_compile)
-        with contextlib.ExitStack() as stack:
-            sides = [stack.enter_context(side(name, precision, options.device, variant)) for variant in variants]
-            batch = largest_batch(sides, GPU_CONFIGURATIONS[name].batch_size)
-            times = alternate(sides, options.rounds)
-            tokens = batch * GPU_CONFIGURATIONS[name].block_size
-            ours = median(times.get(f"tinygpt {precision}"))
-            lines = {}
-            for child in sides:
-                ms, peak = median(times[child.name]), child.ask("peak_memory")
-                lines[child.name] = {"batch": batch, "ms": ms, "tokens_per_second": tokens / ms * 1e3, "peak_mb": peak}
-                rows.append((child.name, batch, ms, round(tokens / ms * 1e3), ratio(ours, ms), peak))
-            results[precision] = lines
-    show(rows)
+def training(options: argparse.Namespace) -> dict[str, dict[str, Any]]:
+    """configuration → precision → side → what it reached: the median step, tokens a second, peak memory."""
+    results: dict[str, dict[str, Any]] = {}
+    for name in options.config:
+        with tempfile.TemporaryDirectory(prefix="gpu_") as folder:
+            weights = str(Path(folder, "weights.npz")) if options.with_torch else None
+            results[name] = {p: attempt(options, trained, options, name, p, weights) for p in options.precision}
     return results
 
 
-def largest_batch(sides: Sequence[Child], batch: int) -> int:
-    """Halved until every side takes a step with it, from the same weights to the same first loss.
-
-    Raises ChildFailed where not even one row fits, or the losses differ.
-    """
-    with tempfile.TemporaryDirectory(prefix="gpu_") as folder:
-        weights = str(Path(folder, "weights.npz"))
-        share = weights if sides[0].name.startswith("tinygpt") else None
-        while True:
-            try:
-                losses = {child.name: child.ask("prepare", batch_size=batch, weights=share) for child in sides}
-                break
-            except ChildFailed as failure:
-                if batch == 1 or "memory" not in str(failure).lower():
-                    raise
-                batch //= 2
-    first = next(iter(losses.values()))
-    for name, loss in losses.items():
-        if not abs(loss - first) <= AGREEMENT * first:
-            raise ChildFailed(f"the first losses differ: {losses}: {name} computes something else")
-    return batch
+def trained(options: argparse.Namespace, name: str, precision: str, weights: str | None) -> dict[str, Any]:
+    """Ours and PyTorch eager on one batch, and PyTorch compiled on the same if it can."""
+    variants = ["tinygpt", "eager"] if options.with_torch else ["tinygpt"]
+    lines = on_the_largest_batch(options, name, precision, variants, weights)
+    if options.with_torch and not options.no_compile:
+        batch = lines["tinygpt"]["batch"]
+        lines["compiled"] = attempt(options, timed, options, name, precision, "compiled", batch, weights)
+    ours = lines["tinygpt"]
+    rows = [(f"training {name}, {precision}", "batch", "ms a step", "tokens/s", "ours/its time", "peak MiB")]
+    for variant, line in lines.items():
+        if line is not None:
+            rate, times = round(line["tokens_per_second"]), ratio(ours["ms"], line["ms"])
+            rows.append((variant, line["batch"], line["ms"], rate, times, line["peak_mb"]))
+    show(rows)
+    for variant, line in lines.items():
+        if line is not None and not abs(line["loss"] - ours["loss"]) <= AGREEMENT * ours["loss"]:
+            raise ChildFailed(f"{name}, {precision}: {variant} computes something else: its first loss is "
+                              f"{line['loss']}, and ours {ours['loss']}")  # fmt: skip
+    return lines
 
 
-def writing(name: str, device: str) -> dict[str, float]:
+def on_the_largest_batch(
+    options: argparse.Namespace, name: str, precision: str, variants: Sequence[str], weights: str | None
+) -> dict[str, dict[str, float]]:
+    """A quarter less until every side holds it. Raises ChildFailed where not even one row fits."""
+    batch = GPU_CONFIGURATIONS[name].batch_size
+    while True:
+        try:
+            return {each: timed(options, name, precision, each, batch, weights) for each in variants}
+        except ChildFailed as failure:
+            if batch == 1 or not is_short_of_memory(failure):
+                raise
+            print(f"a batch of {batch} is too large: {str(failure)[:200]}", file=sys.stderr)
+            batch = max(1, batch * 3 // 4)
+
+
+def is_short_of_memory(failure: ChildFailed) -> bool:
+    """As CuPy, CUDA and PyTorch say it, or cuBLAS, which calls it an allocation."""
+    said = str(failure).lower()
+    return "memory" in said or "alloc_failed" in said
+
+
+def timed(
+    options: argparse.Namespace, name: str, precision: str, variant: str, batch: int, weights: str | None
+) -> dict[str, float]:
+    """From the same weights; `loss` is that of the first step."""
+    with side(name, precision, options.device, variant) as child:
+        loss = child.ask("prepare", batch_size=batch, weights=weights)
+        ms = median(alternate([child], options.rounds)[child.name])
+        peak = child.ask("peak_memory")
+    rate = batch * GPU_CONFIGURATIONS[name].block_size / ms * 1e3
+    return {"batch": batch, "loss": loss, "ms": ms, "tokens_per_second": rate, "peak_mb": peak}
+
+
+def writing(options: argparse.Namespace) -> dict[str, dict[str, float]]:
+    return {name: written(options, name) for name in options.config}
+
+
+def written(options: argparse.Namespace, name: str) -> dict[str, float]:
     rates = {}
     tokens = min(WRITTEN, GPU_CONFIGURATIONS[name].block_size - 1)
     variants = {"tinygpt": "tinygpt"}
-    if all(importlib.util.find_spec(package) for package in ("torch", "transformers")):
+    if options.with_torch and importlib.util.find_spec("transformers"):
         variants["transformers"] = "eager"
     for label, variant in variants.items():
-        with side(name, "float32", device, variant) as child:
+        with side(name, "float32", options.device, variant) as child:
             child.ask("prepare", batch_size=1)
             child.ask("generate", tokens=8)
             rates[label] = child.ask("generate", tokens=tokens)
@@ -157,8 +211,8 @@ def writing(name: str, device: str) -> dict[str, float]:
     return rates
 
 
-def kernels(device: str) -> dict[str, dict[str, float]]:
-    with Child("kernels", HERE / "gpu_kernels_side.py", [device]) as child:
+def kernels(options: argparse.Namespace) -> dict[str, dict[str, float]]:
+    with Child("kernels", HERE / "gpu_kernels_side.py", [options.device]) as child:
         table = child.ask("kernels", repeats=20)
     total = sum(line["ms"] for line in table.values())
     rows = [("forward and backward", "ms", "share", "floor ms", "times the floor")]
@@ -171,7 +225,17 @@ def kernels(device: str) -> dict[str, dict[str, float]]:
 
 def show(rows: Sequence[Sequence[object]]) -> None:
     print_table(rows)
-    print()
+    print(flush=True)
+
+
+PARTS = {
+    "tests": tests,
+    "parity": parity,
+    "curve": curve,
+    "training": training,
+    "writing": writing,
+    "kernels": kernels,
+}
 
 
 if __name__ == "__main__":

@@ -6,6 +6,7 @@ python gpu_tinygpt_side.py CONFIGURATION float32|tf32|bfloat16 cuda|cpu
 from __future__ import annotations
 
 import dataclasses
+import os
 import sys
 import time
 
@@ -40,10 +41,10 @@ class Side:
         return {"versions": versions, "gpu": gpu}
 
     def prepare(self, batch_size: int, weights: str | None = None) -> float:
-        """Makes the model, writes its weights where asked, takes one step; gives that step's loss."""
+        """Makes the model, writes its weights where asked and not there yet, takes one step; gives that step's loss."""
         self.config = dataclasses.replace(self.config, batch_size=batch_size)
         self.model = GPT(GPTConfig(**self.config.model_arguments()), Key(0))
-        if weights:
+        if weights and not os.path.exists(weights):
             numpy.savez(weights, **self.model.state_dict())
         self.model.to(self.device)
         self.optimizer = AdamW(
@@ -53,9 +54,8 @@ class Side:
         return self.step()
 
     def step(self) -> float:
-        """One training step; reading the loss waits for the device."""
-        inputs, targets = (to_device(x, self.device) for x in tokens_of(self.config, self.steps_done))
-        total, count = causal_lm_loss(self.model, Batch(inputs, targets))
+        """One training step; reading the loss waits for the device, and nothing before it does."""
+        total, count = causal_lm_loss(self.model, Batch(*tokens_of(self.config, self.steps_done)))
         loss = total / count
         loss.backward()
         self.optimizer.step(LEARNING_RATE)

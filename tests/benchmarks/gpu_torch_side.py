@@ -60,8 +60,8 @@ class Side:
         start = time.perf_counter()
         prompt = torch.zeros((1, 1), dtype=torch.long, device=self.device)
         given = {"min_new_tokens": tokens, "max_new_tokens": tokens, "do_sample": False, "pad_token_id": 0}
-        written = model.generate(prompt, attention_mask=torch.ones_like(prompt), **given)
-        return (written.shape[1] - 1) / (time.perf_counter() - start)
+        written = model.generate(prompt, attention_mask=torch.ones_like(prompt), **given).tolist()  # waits for the last
+        return (len(written[0]) - 1) / (time.perf_counter() - start)
 
     def peak_memory(self) -> float:
         if self.device == "cpu":

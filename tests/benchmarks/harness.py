@@ -27,7 +27,7 @@ from typing import Any, NoReturn
 ROOT = Path(__file__).resolve().parents[2]
 
 # Settings of a shell that would choose kernels or thread counts for one side only.
-TUNING_PREFIXES = ("OPENBLAS_", "GOTO_", "OMP_", "GOMP_", "KMP_", "MKL_")
+TUNING_PREFIXES = ("OPENBLAS_", "GOTO_", "OMP_", "GOMP_", "KMP_", "MKL_", "CUPY_TF32", "NVIDIA_TF32")
 
 ANSWERS = "BENCHMARK_ANSWERS"  # tells a child the file descriptor of its pipe
 

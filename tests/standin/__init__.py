@@ -27,7 +27,7 @@ float16, float32, float64 = np.float16, np.float32, np.float64
 int32, int64, uint8, uint32, uint64, bool_ = np.int32, np.int64, np.uint8, np.uint32, np.uint64, np.bool_
 inf, nan, newaxis = np.inf, np.nan, None
 
-ADDABLE = (float16, float32, float64, int32, uint32, uint64)  # what a GPU adds up in place, one thread beside another
+ADDABLE = (float16, float32, float64, int32, int64, uint32, uint64)  # in place, one thread beside another
 
 
 class ufunc:
@@ -43,7 +43,7 @@ class ufunc:
 
     def at(self, a: ndarray, indices: Any, b: Any = None) -> None:
         if a.dtype not in ADDABLE:
-            raise TypeError("scatter_add only supports int32, float16, float32, float64, uint32, uint64, as data type")
+            raise TypeError(f"cupy.{self.name}.at only supports {', '.join(each.__name__ for each in ADDABLE)}")
         self._function.at(bare(a), numpy_index(indices, a.shape, f"{self.name}.at with a mask"), bare(b))
 
 
@@ -122,7 +122,8 @@ def ones_like(a: ndarray, dtype: Any = None) -> ndarray:
 def where(condition: ndarray, x: Any = None, y: Any = None) -> Any:
     if x is None:
         return condition.nonzero()
-    return wrapped(np.where(bare(condition.astype(bool)), bare(x), bare(y)))
+    result = np.where(bare(condition.astype(bool)), bare(x), bare(y))
+    return wrapped(result.astype(float32) if result.dtype.name == "bfloat16" else result)  # it has no loop for these
 
 
 def isneginf(x: ndarray, out: Any = None) -> ndarray:
@@ -143,6 +144,17 @@ def stack(tup: Any, axis: int = 0, out: Any = None) -> ndarray:
 
 def broadcast_to(array: ndarray, shape: Any) -> ndarray:
     return wrapped(np.broadcast_to(bare(array), shape))
+
+
+def moveaxis(a: ndarray, source: Any, destination: Any) -> ndarray:
+    return wrapped(np.moveaxis(bare(a), source, destination))
+
+
+def argsort(a: ndarray, axis: int = -1, kind: str | None = None) -> ndarray:
+    """Always stable, and asked for nothing else."""
+    if kind not in (None, "stable"):
+        raise ValueError("kind can only be None or 'stable'")
+    return wrapped(np.argsort(bare(a), axis, "stable"))
 
 
 def repeat(a: ndarray, repeats: int, axis: Any = None) -> ndarray:

@@ -115,14 +115,14 @@ class Reader:
             mask = banded_mask(n, end, self.size, ids) & (np.arange(end) >= self.first[:, None, None])
             mask = self._there(mask[:, None])
         with no_grad():
-            return self.model.hidden(self._there(ids), cache=self.cache, mask=mask, at=self._there(at))
+            return self.model.hidden(ids, cache=self.cache, mask=mask, at=self._there(at))
 
     def _move_windows(self, rows: np.ndarray, texts: Sequence[list[int]]) -> np.ndarray:
         """These rows' windows were full, so that the next ones are of one length: they are read together."""
         ids = np.array([text[window_start(len(text), self.size) :] for text in texts])
         fresh = Cache.empty(self.model.config, *ids.shape, self.table)
         with no_grad():
-            hidden = self.model.hidden(self._there(ids), cache=fresh)
+            hidden = self.model.hidden(ids, cache=fresh)
             logits = to_numpy(wide(self.model.logits(hidden[:, -1]).data))
         self.cache.overwrite(rows, fresh)
         self.first[rows] = self.cache.length - ids.shape[1]

@@ -22,8 +22,9 @@ KERNEL column_sums(const T *__restrict__ dy, const T *__restrict__ x, const A *_
     if (products) products[part * columns + j] = product;
 }
 
-// y[i, j] += bias[j]
-KERNEL add_to_rows(T *__restrict__ y, const T *__restrict__ bias, long long rows, long long columns)
+// y[i, j] += bias[j]: a block of threads for each row, since to find j by dividing would take longer than the addition
+KERNEL add_to_rows(T *__restrict__ y, const T *__restrict__ bias, long long columns)
 {
-    for_elements(rows * columns, [&](long long i) { store(y[i], wide(y[i]) + wide(bias[i % columns])); });
+    T *row = y + blockIdx.x * columns;
+    for_columns(columns, [&](long long j) { store(row[j], wide(row[j]) + wide(bias[j])); });
 }

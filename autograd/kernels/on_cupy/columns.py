@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ...device import Array, array_module
-from .launch import THREADS, launch, over_elements, sum_type
+from .launch import THREADS, launch, over_rows, sum_type
 
 PARTS = 256  # enough for every multiprocessor to have some blocks, whatever the number of columns
 FEWEST_ROWS = 16  # of a part
@@ -31,4 +31,4 @@ def column_sums(
 def add_to_rows(y: Array, bias: Array) -> None:
     """y (N, C) += bias (C,)"""
     n, c = y.shape
-    over_elements("columns", "add_to_rows", y, y.size, y, bias, n, c)
+    over_rows("columns", "add_to_rows", y, n, c, y, bias, c)

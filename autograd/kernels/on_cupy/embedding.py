@@ -26,6 +26,8 @@ class Rows(Deposit):
         self.ids, self.source, self.shape = ids, dy, shape
 
     def add_to(self, buffer: Array) -> None:
+        if self.ids.size == 0:
+            return
         if not buffer.flags.c_contiguous:
             buffer += self.array(buffer.dtype)
             return

@@ -43,7 +43,7 @@ def _norm(
     weight, bias = (p if p is None else contiguous(p.astype(x.dtype, copy=False)) for p in (weight, bias))
     y = xp.empty((n, c), dtype=x.dtype)
     means, inverse_stds = xp.empty(n, dtype=sum_type(x)), xp.empty(n, dtype=sum_type(x))
-    over_rows("norm", "normalize", x, n, c, rows, weight, bias, y, means, inverse_stds, c, eps, int(centred))
+    over_rows("norm", "normalize", x, n, c, rows, weight, bias, y, means, inverse_stds, c, float(eps), int(centred))
     return y.reshape(x.shape), ((rows, means, inverse_stds), weight, centred, needs)
 
 

@@ -29,8 +29,8 @@ def product(left: Array, right: Array, out: Array, alpha: float = 1.0, beta: flo
         left, right, out = left[None], right[None], out[None]
     if out.size == 0:
         return
-    if left.shape[-1] == 0:  # an empty sum
-        out *= beta
+    if left.shape[-1] == 0:  # an empty sum; what new memory holds may be no number, and 0 times that is none either
+        out[...] = beta * out if beta else 0
         return
     n, m, p = out.shape
     (right, right_turned, right_step), (left, left_turned, left_step) = _matrix(right), _matrix(left)
