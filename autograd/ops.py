@@ -52,6 +52,8 @@ def same_device(name: str, *tensors: Tensor | None) -> None:
 def broadcasting(name: str, a: Any, b: Any) -> tuple[Tensor, Tensor]:
     """Operands of an elementwise operation. Raises ValueError, with both shapes, where they do not fit."""
     a, b = operands(name, a, b)
+    if a.shape == b.shape:
+        return a, b
     for m, n in zip(reversed(a.shape), reversed(b.shape), strict=False):
         if m != n and m != 1 and n != 1:
             raise ValueError(

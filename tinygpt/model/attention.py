@@ -114,9 +114,9 @@ class CrossAttention(Module):
 def split_heads(x: Tensor, *heads: int) -> list[Tensor]:
     """(B, T, Σ heads · D) → for each number of heads (B, heads, T, D)."""
     B, T, width = x.shape
-    D = width // sum(heads)
-    ends = [D * sum(heads[: i + 1]) for i in range(len(heads) - 1)]
-    return [part.reshape(B, T, n, D).swapaxes(1, 2) for part, n in zip(split(x, ends, axis=-1), heads, strict=True)]
+    ends = [sum(heads[: i + 1]) for i in range(len(heads) - 1)]
+    parts = split(x.reshape(B, T, sum(heads), width // sum(heads)), ends, axis=2)
+    return [part.swapaxes(1, 2) for part in parts]
 
 
 def join_heads(y: Tensor) -> Tensor:

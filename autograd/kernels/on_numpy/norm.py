@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from typing import Any
 
 import numpy as np
@@ -22,7 +23,7 @@ def layer_norm(
     normalized = np.empty_like(rows)
     inverse_std = np.empty((len(rows), 1), dtype=x.dtype)
     y = normalized if weight is None and bias is None else np.empty_like(rows)
-    average = np.full(c, 1 / c, dtype=x.dtype)
+    average = _average(c, x.dtype)
 
     def block(_: int, i: int, j: int) -> None:
         centred = normalized[i:j]
@@ -57,8 +58,8 @@ def layer_norm_backward(dy: Array, saved: Any) -> tuple[Array | None, Array | No
             g.sum(axis=0, out=bias_parts[number])
         if not needs_x:
             return
-        out, ones = dx[i:j], np.full(c, 1 / c, dtype=dy.dtype)
-        shares = ones if weight is None else weight / c
+        out = dx[i:j]
+        shares = _average(c, dy.dtype) if weight is None else weight / c
         along, level = scratch @ shares, g @ shares  # the means of n·x̂ and of n, with n = g·weight
         np.multiply(x_hat, along[:, None], out=scratch)
         np.multiply(g, 1 if weight is None else weight, out=out)
@@ -72,6 +73,12 @@ def layer_norm_backward(dy: Array, saved: Any) -> tuple[Array | None, Array | No
         weight_parts.sum(axis=0) if needs_weight else None,
         bias_parts.sum(axis=0) if needs_bias else None,
     )
+
+
+@functools.lru_cache(maxsize=8)
+def _average(c: int, dtype: np.dtype) -> Array:
+    """The vector that a row is multiplied with to give its mean."""
+    return np.full(c, 1 / c, dtype=dtype)
 
 
 def rms_norm(x: Array, weight: Array, eps: float = 1e-5, needs: tuple[bool, bool] = (True, True)) -> tuple[Array, Any]:
