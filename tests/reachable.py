@@ -31,9 +31,15 @@ class Library:
             is_package = parts[-1] == "__init__"
             name = ".".join(parts[:-1] if is_package else parts)
             self.modules[name] = _read(path, name, name if is_package else name.rpartition(".")[0])
+        self._found: dict[Path, set[Place]] = {}
 
     def leads_to(self, path: Path) -> set[Place]:
         """Every definition that the file uses, that those use, and so on."""
+        if path not in self._found:
+            self._found[path] = self._follow(path)
+        return self._found[path]
+
+    def _follow(self, path: Path) -> set[Place]:
         seen: set[Place] = set()
         waiting = list(self._uses(ast.parse(path.read_text(encoding="utf-8")), _read(path, "", "")))
         while waiting:
