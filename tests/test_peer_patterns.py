@@ -1,5 +1,6 @@
 """Text is cut into the pieces that tiktoken and tokenizers cut it into, whatever the characters."""
 
+import functools
 import random
 import sys
 import unicodedata
@@ -23,18 +24,21 @@ TRICKY = [*"'''''sStTdDmMrReEvVlLſKK09/\r\n\r\n \t\v\f_-.", "\x1c", "\x1f",
           "\x85", "\xa0", "\u180e", "\u2003", "\u2028", "\u2029",
           "\u200b", "\u200d", "\u3000", "\ufeff", "ǅ", "ʰ", "²", "Ⅷ", "ß", "ﬆ", "aB", "Aa", "e\u0301", "12345",
           "'LL", "\r\n\r\n"]  # fmt: skip
-BY_CATEGORY: dict[str, list[str]] = {}
-for _code in range(sys.maxunicode + 1):
-    BY_CATEGORY.setdefault(unicodedata.category(chr(_code)), []).append(chr(_code))
-del BY_CATEGORY["Cs"], BY_CATEGORY["Cn"]
-BY_CATEGORY[unicodedata.category("\u0295")].remove("\u0295")
-"""Each library has its own version of Unicode, so what is not assigned in Python's is left out, and U+0295, which
-changed from Ll to Lo."""
+@functools.cache
+def characters_by_category() -> list[list[str]]:
+    """Each library has its own version of Unicode, so what is not assigned in Python's is left out, and U+0295, which
+    changed from Ll to Lo."""
+    found: dict[str, list[str]] = {}
+    for code in range(sys.maxunicode + 1):
+        found.setdefault(unicodedata.category(chr(code)), []).append(chr(code))
+    del found["Cs"], found["Cn"]
+    found[unicodedata.category("\u0295")].remove("\u0295")
+    return list(found.values())
 
 
 def random_texts(seed: int, count: int) -> list[str]:
     draw = random.Random(seed)
-    categories = list(BY_CATEGORY.values())
+    categories = characters_by_category()
     pools = [lambda: draw.choice(TRICKY), lambda: draw.choice(draw.choice(categories))]
     return ["".join(draw.choices(pools, [3, 2])[0]() for _ in range(draw.randrange(1, 20))) for _ in range(count)]
 

@@ -4,6 +4,7 @@ import pickle
 import random
 import subprocess
 import sys
+from pydoc_data.topics import topics
 
 import numpy as np
 import pytest
@@ -12,7 +13,6 @@ from hypothesis import strategies as st
 
 from tinygpt.errors import BadInput
 from tinygpt.text import workers
-from tinygpt.text.corpus import embedded_english
 from tinygpt.text.reading import read_chunks
 from tinygpt.text.tokenizer import CharTokenizer, Tokenizer, WordPiece
 from tinygpt.text.tokenizer.conventions import Conventions
@@ -23,7 +23,7 @@ from tinygpt.text.tokenizer.streams import safe_parts
 pytestmark = pytest.mark.core
 
 TRICKY = "aBstlLvedm'1\n\r\t !./-é\u0301一あʰǅ\u00a0\u2028\u200d٠🙂\ufeff\x00\x1c\x85ſK"
-TEXT = embedded_english().texts[0][:30_000]
+TEXT = "\n\n".join(topics.values())[:30_000]
 SPECIALS = ["<|endoftext|>", "<a b>", "<a b>>"]
 texts = st.text(st.sampled_from(TRICKY) | st.characters(), max_size=20)
 with_specials = st.lists(texts | st.sampled_from(SPECIALS), max_size=8).map("".join)
