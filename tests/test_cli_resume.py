@@ -45,7 +45,7 @@ def test_an_interrupted_run_goes_on_as_if_it_had_not_been(command, data, tmp_pat
 
 @pytest.mark.skipif(sys.platform == "win32", reason="signals of another kind")
 def test_ctrl_c_in_a_process_of_its_own(command, data, tmp_path):
-    options = [*SMALL, "--max-iters", "300", "--eval-interval", "20"]
+    options = [*SMALL, "--max-iters", "120", "--eval-interval", "20"]
     whole, broken = tmp_path / "whole", tmp_path / "broken"
     line = [sys.executable, "-m", "tinygpt", "train", "--data", str(data), "--out", str(broken), *options]
     process = subprocess.Popen(line, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
@@ -59,7 +59,7 @@ def test_ctrl_c_in_a_process_of_its_own(command, data, tmp_path):
         process.kill()
     assert process.returncode == 130, err
     assert "Traceback" not in err and "--resume" in out.splitlines()[-1]
-    assert 20 <= int(safetensors.load(broken / "checkpoint.safetensors")[1]["step"]) < 300
+    assert 20 <= int(safetensors.load(broken / "checkpoint.safetensors")[1]["step"]) < 120
     assert command("train", "--out", broken, "--resume").status == 0
     assert command("train", "--data", data, "--out", whole, *options).status == 0
     assert_same_run(whole, broken)
