@@ -36,6 +36,11 @@ def is_numpy(x: Array) -> bool:
     return type(x) is numpy.ndarray or isinstance(x, _NUMPY_TYPES)  # the first alone is quick, and nearly always so
 
 
+def as_array(x: Any) -> Array:
+    """x where it is an array, and one of a number or a list."""
+    return x if type(x) is numpy.ndarray else array_module(x).asarray(x)
+
+
 def device_of(x: Array) -> str:
     """ "cpu", or "cuda:i" for an array on GPU i."""
     if is_numpy(x):

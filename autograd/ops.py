@@ -44,7 +44,10 @@ def operands(name: str, a: Any, b: Any) -> tuple[Tensor, Tensor]:
 
 def same_device(name: str, *tensors: Tensor | None) -> None:
     """Raises TypeError when an operation is given arrays of several devices."""
-    devices = {device_of(t.data) for t in tensors if t is not None}
+    arrays = [t.data for t in tensors if t is not None]
+    if all(map(is_numpy, arrays)):
+        return
+    devices = {device_of(x) for x in arrays}
     if len(devices) > 1:
         raise TypeError(f"{name}: operands are on {' and '.join(sorted(devices))}; move one with to_device")
 

@@ -19,7 +19,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from . import ops  # ops imports this module too: autograd/__init__ makes sure it comes first
-from .device import Array, array_module, device_of, is_numpy, to_numpy
+from .device import Array, array_module, as_array, device_of, is_numpy, to_numpy
 from .guard import Guard
 from .kernels.deposit import Deposit, GradientSum
 from .modes import is_recording, watcher
@@ -187,8 +187,7 @@ class Tensor:
     __array_ufunc__ = None
 
     def __init__(self, array: Any, requires_grad: bool = False) -> None:
-        array = array.data if isinstance(array, Tensor) else array
-        data = array_module(array).asarray(array)
+        data = as_array(array.data if isinstance(array, Tensor) else array)
         if requires_grad and not is_floating(data.dtype):
             raise TypeError(f"only floating-point tensors can require gradients, and this one is {data.dtype}")
         self._data = data

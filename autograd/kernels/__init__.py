@@ -15,7 +15,7 @@ import contextvars
 from types import TracebackType
 from typing import Any
 
-from ..device import Array, array_module
+from ..device import Array, array_module, is_numpy
 from ..precision import is_half
 from . import on_numpy, reference, rounded
 from .cpu import advice, blas_info, configure
@@ -74,14 +74,14 @@ def room(x: Array):
 
     A processor has no arithmetic of 16 bits to be fast with: on it the formulas are computed in float32, and rounded.
     """
-    library = array_module(x).__name__ if _depth.get() == "fast" else None
-    if library == "cupy":
+    fast = _depth.get() == "fast"
+    if fast and not is_numpy(x) and array_module(x).__name__ == "cupy":
         from . import on_cupy  # what only a GPU needs is read where there is one
 
         return on_cupy
     if is_half(x.dtype):
         return rounded
-    return on_numpy if library == "numpy" else reference
+    return on_numpy if fast and is_numpy(x) else reference
 
 
 def adam_step(parameter: Array, *arguments: Any) -> None:
