@@ -224,5 +224,9 @@ def test_a_lone_query_finds_what_it_finds_as_the_last_of_many(groups, needs):
     lone = Tensor(q[:, :, -1:], requires_grad=needs)
     last = ag.attention(lone, k, v, mask[:, :, -1:], bias[:, -1:], causal=True).data
     assert_all_close([last], [whole[:, :, -1:]])
+    plain, last_of_many = ag.attention(lone, k, v).data, ag.attention(q, k, v, causal=True).data[:, :, -1:]
+    assert_all_close([plain], [last_of_many])
+    steep = ag.attention(Tensor(1e4 * q[:, :, -1:], requires_grad=needs), k, v).data
+    assert np.isfinite(steep).all()
     nothing = ag.attention(lone, k, v, np.zeros((1, 6), dtype=bool)).data
     assert not nothing.any()
