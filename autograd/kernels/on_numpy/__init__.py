@@ -12,7 +12,7 @@ and its gradient takes 53 ms by the formula in `reference`, 3.5 here. (These fig
 Intel Xeon, float32.) Five habits make the difference.
 
 Blocks. An operation on a large array reads it from memory and writes it back, and memory is ten times slower than
-arithmetic. A chain of ten operations over 100,000 elements at a time (`BLOCK` in ../cpu.py) does so once: the block
+arithmetic. A chain of ten operations over 200,000 elements at a time (`BLOCK` in ../cpu.py) does so once: the block
 stays in the core's cache meanwhile. Outputs are given (`out=`), so that no block is allocated in between.
 
 Memory that is kept. The allocator returns large arrays to the system, which zeroes each new one page by page: the
@@ -20,7 +20,8 @@ plain GELU drops from 26 to 20 ms when it does not (`configure` in ../cpu.py).
 
 Every core. NumPy lets go of Python's lock while it computes, so a thread for each core takes block after block. But
 waking a thread costs some 70 µs and each call holds the lock for a moment, for which the other thread may have to
-wait: the two together do GELU in 12 ms where one takes 18. Below a million elements (`WORTH_SHARING`) one thread is
+wait: the two together do GELU in 12 ms where one takes 18, and with half the elements in a block, and so twice the
+calls, layer normalization would take half as long again. Below a million elements (`WORTH_SHARING`) one thread is
 as fast. Sums over blocks are kept apart and added in order, so that the bits do not depend on the number of threads.
 
 What is not computed. The forward leaves what the backward needs while it is in the cache: GELU its slope, attention one
