@@ -187,6 +187,22 @@ def test_denoising_first(command, data, pairs, tmp_path, how):
     assert_refused(command("train", "--data", data, "--init-from", before), "--task denoise or seq2seq")
 
 
+@pytest.mark.parametrize("how", ["spans", "infilling"])
+def test_windows_that_have_nothing_to_lose(command, data, tmp_path, how):
+    """It is said before anything is written; those one token longer train."""
+    for size in (1, 2):
+        options = [*SMALL, "--block-size", size, "--data", data, "--out", tmp_path / "run", "--denoising", how]
+        assert_refused(command("train", "--task", "denoise", *options), "--block-size of at least 3")
+        assert not (tmp_path / "run").exists()
+    assert command("train", "--task", "denoise", *options, "--block-size", "3", "--max-iters", "2").status == 0
+
+
+def test_batches_so_small_that_often_nothing_is_hidden(command, data, tmp_path):
+    options = [*SMALL, "--data", data, "--out", tmp_path / "run", "--batch-size", "1", "--block-size", "2"]
+    result = command("train", "--task", "mlm", *options, "--eval-iters", "1")
+    assert result.status == 0, result.err
+
+
 @pytest.mark.parametrize(
     "form",
     [
