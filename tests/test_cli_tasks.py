@@ -187,6 +187,15 @@ def test_denoising_first(command, data, pairs, tmp_path, how):
     assert_refused(command("train", "--data", data, "--init-from", before), "--task denoise or seq2seq")
 
 
+@pytest.mark.parametrize(("how", "token"), [("spans", "<extra_id_0>"), ("infilling", "<|mask|>")])
+def test_a_vocabulary_that_marks_nothing_missing(command, pairs, tmp_path, how, token):
+    assert command("train", "--task", "seq2seq", "--data", pairs, "--out", tmp_path / "pairs", *SMALL).status == 0
+    pairs.write_text("the cat sat on a mat and then it saw " * 40, "utf-8")
+    options = ["--init-from", tmp_path / "pairs", "--data", pairs, "--out", tmp_path / "run", "--denoising", how]
+    assert_refused(command("train", "--task", "denoise", *options), f"no {token}")
+    assert not (tmp_path / "run").exists()
+
+
 @pytest.mark.parametrize("how", ["spans", "infilling"])
 def test_windows_that_have_nothing_to_lose(command, data, tmp_path, how):
     """It is said before anything is written; those one token longer train."""
