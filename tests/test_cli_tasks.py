@@ -126,8 +126,9 @@ class TestPairs:
         return tmp_path / "run"
 
     def test_translating(self, command, translator):
-        result = command("translate", translator, "the cat sat\n\non a mat\n", "--max-new-tokens", "5")
-        assert result.status == 0 and len(result.out.splitlines()) == 2
+        lines = [command("translate", translator, text).out for text in ("the cat sat", "on a mat")]
+        result = command("translate", translator, "the cat sat\r\n\n on a mat\n \n")
+        assert result.status == 0 and result.out == f"{lines[0]}\n{lines[1]}\n"
         greedy = command("translate", translator, "the cat sat", "--beam", "1")
         assert greedy.status == 0
         best = command("translate", translator, "the cat sat", "--best", "3").out.splitlines()
@@ -145,6 +146,7 @@ class TestPairs:
         ("options", "words"),
         [
             ([" \n"], ["no text"]),
+            (["the cat\nthe ☃"], ["'☃' (U+2603)"]),
             (["a", "--beam", "0"], ["at least 1"]),
             (["a", "--best", "5"], ["--best"]),
             (["a", "--max-new-tokens", "16"], ["to 15"]),
