@@ -240,6 +240,8 @@ class TestModels:
         assert result.status == 0, result.err
         for words in ("gpt3-175b", "174,604,259,328", "bert-base", "t5-11b", "124,439,808", "training FLOPs"):
             assert words in result.out
+        gpt3 = next(line for line in result.out.splitlines() if line.startswith("gpt3-175b"))
+        assert gpt3.endswith(f" {16 * 174_604_259_328 / 2**30:,.1f}"), "four numbers of four bytes a parameter"
         rows = json.loads(command("models", "--json").out)
         assert len(rows) == len(result.out.split("\n\n")[0].splitlines()) - 1
 
@@ -247,7 +249,8 @@ class TestModels:
         result = command("models", "GPT2")
         assert "Radford et al. 2019" in result.out and "0.5 GiB of weights" in result.out
         assert json.loads(command("models", "gpt2", "--json").out)["parameters"] == 124_439_808
-        assert command("models", "t5-small").status == 0
+        t5 = command("models", "t5-small")
+        assert t5.status == 0 and "0.2 GiB of weights; to train it 0.9 GiB" in t5.out
 
     def test_none_of_them(self, command):
         assert_refused(command("models", "gpt5"), "no model is called 'gpt5'", "gpt2-xl")
