@@ -44,9 +44,10 @@ FORMS = [{}, {"positions": "t5", "n_kv_head": 1}, {"positions": "rotary", "pre_n
 def decided(kind, seed, vocab_size=V, **changes):
     """A model whose random weights are large enough that its distributions are far from flat."""
     form = {"n_layer": 1, "n_head": 2, "n_embd": 8, **changes}
-    model = GPT(GPTConfig(vocab_size, T, **form), Key(seed))
     if kind == "seq2seq":
         model = Seq2Seq(Seq2SeqConfig(vocab_size, T, **form), Key(seed))
+    else:
+        model = GPT(GPTConfig(vocab_size, T, **form), Key(seed))
     for n, p in enumerate(model.parameters()):
         p.data = p.data.astype("float64") + Key(seed).fold("away", n).normal(p.shape, 0.8)
     return model
@@ -260,6 +261,17 @@ def test_searches_that_cannot_be(kind, changes, message):
 def test_prompts_that_cannot_be_read(prompts, message):
     with pytest.raises(BadInput, match=message):
         continuations(decided("gpt", 0), prompts, 4)
+
+
+def test_sources_without_a_mask_are_real_throughout():
+    """Of a vocabulary of their own, too: it has 9 tokens, and that of the target 4."""
+    model = decided("seq2seq", 2, source_vocab_size=9)
+    source = np.array([[8, 5, 1], [4, 7, 7], [8, 5, 1]])
+    without, masked = (
+        [[(each.tokens, round(each.log_probability, 9)) for each in found] for found in beam_search(texts, [END], 3)]
+        for texts in (translations(model, source, mask, BEGIN, 6) for mask in (None, np.ones((3, 3), dtype=bool)))
+    )
+    assert without == masked and without[0] == without[2] != without[1]
 
 
 def test_sources_that_cannot_be_begun():

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from autograd import Key, no_grad, use
+from autograd import Key, Tensor, gelu, no_grad, use
 from autograd.kernels import DEPTHS
 from tinygpt.errors import BadInput
 from tinygpt.forms import FORMS
@@ -103,6 +103,15 @@ class TestSeeing:
         model, ids, swap = small(positions=positions), np.arange(T)[None], [1, 0, *range(2, T)]
         hidden, swapped = everything(model, ids)[0], everything(model, ids[:, swap])[0][:, swap]
         assert np.allclose(hidden, swapped, atol=1e-5) == (positions == "none")
+
+
+@pytest.mark.parametrize(("activation", "approximation"), [("gelu", "tanh"), ("gelu_exact", "none"), ("relu", "none")])
+def test_the_heads_gelu_is_exact_unless_the_approximation_is_named(activation, approximation):
+    model = small(activation=activation)
+    head, hidden = model.mlm_head, Tensor(RANDOM.standard_normal((4, 8)).astype("float32"))
+    with no_grad():
+        logits = head.ln(gelu(head.dense(hidden), approximation)) @ model.wte.weight.T + head.bias
+        np.testing.assert_allclose(model.mlm_logits(hidden).data, logits.data, rtol=0, atol=2e-6)
 
 
 @pytest.mark.parametrize("depth", DEPTHS)

@@ -126,8 +126,9 @@ class TestPairs:
         return tmp_path / "run"
 
     def test_translating(self, command, translator):
-        result = command("translate", translator, "the cat sat\n\non a mat\n", "--max-new-tokens", "5")
-        assert result.status == 0 and len(result.out.splitlines()) == 2
+        lines = [command("translate", translator, text).out for text in ("the cat sat", "on a mat")]
+        result = command("translate", translator, "the cat sat\r\n\n on a mat\n \n")
+        assert result.status == 0 and result.out == f"{lines[0]}\n{lines[1]}\n"
         greedy = command("translate", translator, "the cat sat", "--beam", "1")
         assert greedy.status == 0
         best = command("translate", translator, "the cat sat", "--best", "3").out.splitlines()
@@ -145,6 +146,7 @@ class TestPairs:
         ("options", "words"),
         [
             ([" \n"], ["no text"]),
+            (["the cat\nthe ☃"], ["'☃' (U+2603)"]),
             (["a", "--beam", "0"], ["at least 1"]),
             (["a", "--best", "5"], ["--best"]),
             (["a", "--max-new-tokens", "16"], ["to 15"]),
@@ -187,6 +189,31 @@ def test_denoising_first(command, data, pairs, tmp_path, how):
     assert_refused(command("train", "--data", data, "--init-from", before), "--task denoise or seq2seq")
 
 
+@pytest.mark.parametrize(("how", "token"), [("spans", "<extra_id_0>"), ("infilling", "<|mask|>")])
+def test_a_vocabulary_that_marks_nothing_missing(command, pairs, tmp_path, how, token):
+    assert command("train", "--task", "seq2seq", "--data", pairs, "--out", tmp_path / "pairs", *SMALL).status == 0
+    pairs.write_text("the cat sat on a mat and then it saw " * 40, "utf-8")
+    options = ["--init-from", tmp_path / "pairs", "--data", pairs, "--out", tmp_path / "run", "--denoising", how]
+    assert_refused(command("train", "--task", "denoise", *options), f"no {token}")
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize("how", ["spans", "infilling"])
+def test_windows_that_have_nothing_to_lose(command, data, tmp_path, how):
+    """It is said before anything is written; those one token longer train."""
+    for size in (1, 2):
+        options = [*SMALL, "--block-size", size, "--data", data, "--out", tmp_path / "run", "--denoising", how]
+        assert_refused(command("train", "--task", "denoise", *options), "--block-size of at least 3")
+        assert not (tmp_path / "run").exists()
+    assert command("train", "--task", "denoise", *options, "--block-size", "3", "--max-iters", "2").status == 0
+
+
+def test_batches_so_small_that_often_nothing_is_hidden(command, data, tmp_path):
+    options = [*SMALL, "--data", data, "--out", tmp_path / "run", "--batch-size", "1", "--block-size", "2"]
+    result = command("train", "--task", "mlm", *options, "--eval-iters", "1")
+    assert result.status == 0, result.err
+
+
 @pytest.mark.parametrize(
     "form",
     [
@@ -213,6 +240,8 @@ class TestModels:
         assert result.status == 0, result.err
         for words in ("gpt3-175b", "174,604,259,328", "bert-base", "t5-11b", "124,439,808", "training FLOPs"):
             assert words in result.out
+        gpt3 = next(line for line in result.out.splitlines() if line.startswith("gpt3-175b"))
+        assert gpt3.endswith(f" {16 * 174_604_259_328 / 2**30:,.1f}"), "four numbers of four bytes a parameter"
         rows = json.loads(command("models", "--json").out)
         assert len(rows) == len(result.out.split("\n\n")[0].splitlines()) - 1
 
@@ -220,7 +249,8 @@ class TestModels:
         result = command("models", "GPT2")
         assert "Radford et al. 2019" in result.out and "0.5 GiB of weights" in result.out
         assert json.loads(command("models", "gpt2", "--json").out)["parameters"] == 124_439_808
-        assert command("models", "t5-small").status == 0
+        t5 = command("models", "t5-small")
+        assert t5.status == 0 and "0.2 GiB of weights; to train it 0.9 GiB" in t5.out
 
     def test_none_of_them(self, command):
         assert_refused(command("models", "gpt5"), "no model is called 'gpt5'", "gpt2-xl")

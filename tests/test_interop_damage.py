@@ -24,14 +24,15 @@ UNSUPPORTED = [
     *({name: value} for name in ("n_layer", "n_head", "n_embd", "n_positions", "vocab_size")
       for value in (0, 1.5, "2", None, True)),
 ]  # fmt: skip
-NAMED_HERE = {"layer_norm_epsilon": "norm_eps", "tie_word_embeddings": "tied", "resid_pdrop": "dropout"}
-
 
 @pytest.mark.parametrize("settings", UNSUPPORTED, ids=str)
 def test_settings_that_make_another_model_are_named(theirs, settings):
     change_settings(theirs, **settings)
-    name = next(iter(settings))
-    refused(theirs, "config.json", NAMED_HERE.get(name, name))
+    refused(theirs, f"config.json: {next(iter(settings))} ")
+
+
+def test_a_rate_of_ones_own_is_not_theirs(theirs):
+    refused(theirs, "dropout must be at least 0 and below 1, not 2", dropout=2)
 
 
 MISFITS = [

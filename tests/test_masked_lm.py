@@ -94,6 +94,15 @@ class TestMasking:
         assert len(drawn) == 42
         assert mask_tokens(ids, PLAIN, 2, 5)[0].tobytes() in drawn
 
+    @pytest.mark.parametrize("masking", [PLAIN, Masking.of(BYTES, whole_words=True)])
+    def test_the_smallest_batch_has_a_target(self, masking):
+        """Without one a step has nothing to learn from; of one token alone 15 in 100 batches would have."""
+        for index in range(40):
+            for shape in ((1, 1), (1, 3), (2, 2)):
+                targets = mask_tokens(some_ids(shape, 40, index), masking, 5, index)[1]
+                assert (targets != IGNORE).any()
+        assert (mask_tokens(np.full((1, 3), 48), PLAIN, 5, 0)[1] == IGNORE).all()
+
     def test_another_share(self):
         masking = Masking(47, 48, V, np.arange(47), share=1.0)
         assert ((mask_tokens(self.ids, masking, 0, 0)[1] != IGNORE) == self.ordinary).all()

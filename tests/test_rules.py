@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from autograd import Key
@@ -150,9 +150,11 @@ def test_top_k_beyond_the_vocabulary():
 
 
 @given(LOGITS | WITH_TIES, st.floats(0.001, 1))
+@example(np.array([1.0, 2.0, 2.0]), 1.0)
 @settings(max_examples=80, deadline=None)
 def test_min_p_keeps_what_is_likely_enough_beside_the_likeliest(logits, p):
     kept = np.isfinite(min_p(p)(logits, ()))
+    assert kept[logits == logits.max()].all()
     weights = probabilities(logits)
     rounding = 1e-12
     assert (weights[kept] >= p * weights.max() * (1 - rounding)).all()

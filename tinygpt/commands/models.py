@@ -13,6 +13,7 @@ from ..model.size import training_memory
 COLUMNS = {
     "name": "model", "parameters": "parameters", "published": "published", "n_layer": "layers", "n_head": "heads",
     "n_embd": "width", "block_size": "context", "tokens": "tokens", "flops_6nd": "training FLOPs",
+    "training_bytes": "GiB",
 }  # fmt: skip
 GIB = 1 << 30
 
@@ -34,25 +35,31 @@ def _table(models: list[dict[str, Any]]) -> None:
         first, *others = (cell.ljust(w) if i == 0 else cell.rjust(w) for i, (cell, w) in enumerate(zip(line, widths)))
         print("  ".join([first, *others]))
     print("\nparameters are counted from the modules here; 6 operations for each of them and each token of training.")
+    print("GiB: weights, gradients and Adam's two moments in float32, to which activations come.")
     print("How one was trained, and why a count differs from the published one: tinygpt models NAME")
 
 
 def _short(column: str, value: Any) -> str:
+    if column == "training_bytes":
+        return f"{value / GIB:,.1f}"
     return f"{value:.2e}" if column == "flops_6nd" and value is not None else shown(value)
 
 
 def _one(preset: Preset) -> None:
     known, model = row(preset), preset.outline()
     for name, value in known.items():
-        if name not in ("name", "flops", "flops_6nd"):
+        if name not in ("name", "flops", "flops_6nd", "training_bytes"):
             print(f"{name.replace('_', ' '):<17} {textwrap.fill(shown(value), 100, subsequent_indent=' ' * 18)}")
     if known["flops_6nd"] is not None:
         exact = "" if known["flops"] is None else f", or {known['flops']:.3g} with attention counted"
         days = known["flops_6nd"] / PETAFLOP_DAY
         print(f"{'training':<17} {known['flops_6nd']:.3g} operations{exact}: {days:,.2f} petaflop/s-days")
-    if preset.kind != "seq2seq":
-        memory = training_memory(model, 1, model.config.block_size)
-        print(
-            f"{'memory':<17} {memory.weights / GIB:,.1f} GiB of weights; to train on one sequence in float32 "
-            f"{memory.total / GIB:,.1f} GiB ({memory.activations / GIB:,.1f} of them activations)"
+    memory = training_memory(model, 1, model.config.block_size)
+    if preset.kind == "seq2seq":  # the formula of activations is for one stack
+        needed = f"to train it {memory.state / GIB:,.1f} GiB in float32, to which activations come"
+    else:
+        needed = (
+            f"to train on one sequence in float32 {memory.total / GIB:,.1f} GiB "
+            f"({memory.activations / GIB:,.1f} of them activations)"
         )
+    print(f"{'memory':<17} {memory.weights / GIB:,.1f} GiB of weights; {needed}")

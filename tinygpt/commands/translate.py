@@ -22,7 +22,9 @@ def translate_command(
 ) -> None:
     """Prints the best that the model makes of each line of a text, or of all of it where `whole`.
 
-    The text is standard input where none is given. Raises BadInput for a text without a word in it.
+    The text is standard input where none is given. A blank line stays one, so that what is made of a file stands line
+    by line beside it. Raises BadInput, before anything is printed, for a text without a word in it, and for one that
+    the vocabulary cannot spell.
     """
     model, tokenizer = open_model(run, "seq2seq", device, dtype)
     size, end = model.config.block_size, tokenizer.end_of_text
@@ -31,11 +33,13 @@ def translate_command(
     if max_new_tokens is not None and not 1 <= max_new_tokens < size:
         raise BadInput(f"--max-new-tokens must be from 1 to {size - 1}, one less than the model's context")
     text = _standard_input() if text is None else text
-    sources = [text.strip()] if whole else [line.strip() for line in text.splitlines() if line.strip()]
+    sources = [text.strip()] if whole else [line.strip() for line in text.removesuffix("\n").split("\n")]
     if not any(sources):
         raise BadInput("there is no text: give one, or send it to standard input")
-    for source in sources:
-        ids = tokenizer.encode(source)
+    for ids in tokenizer.encode_batch(sources):
+        if not ids:
+            print(flush=True)
+            continue
         if len(ids) > size:
             print(f"note: of {len(ids)} tokens the first {size} are read, which is the context", file=sys.stderr)
         begun = translations(model, *pad([ids[:size]]), end, max_new_tokens or size - 1)

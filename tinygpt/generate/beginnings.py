@@ -107,13 +107,14 @@ def continuations(
 def translations(
     model: Seq2Seq,
     source: np.ndarray,
-    source_mask: np.ndarray,
+    source_mask: np.ndarray | None,
     begin: int,
     max_new_tokens: int,
     rule: Rule | None = None,
 ) -> Beginnings:
     """What an encoder–decoder makes of sources (N, S), each written from the token `begin` on.
 
+    source_mask: (N, S), True at real tokens (None: all are real).
     Raises BadInput for a `begin` that the model does not know, and more tokens than learned positions have.
     """
     config = model.config
@@ -132,9 +133,9 @@ def translations(
 class _OfSources:
     """An encoder–decoder: the encoder has read the sources, once; the decoder reads the targets."""
 
-    def __init__(self, model: Seq2Seq, source: np.ndarray, source_mask: np.ndarray, capacity: int) -> None:
+    def __init__(self, model: Seq2Seq, source: np.ndarray, source_mask: np.ndarray | None, capacity: int) -> None:
         device = model.parameters()[0].device
-        mask = to_device(source_mask, device)
+        mask = None if source_mask is None else to_device(source_mask, device)
         with no_grad():
             encoded = model.encode(to_device(source, device), mask)
             self.cache = model.new_cache(encoded, mask, capacity)

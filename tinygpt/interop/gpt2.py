@@ -95,12 +95,19 @@ def read_config(settings: dict[str, Any], dropout: float | None = None) -> GPTCo
     theirs = settings.get("activation_function", "gelu_new")
     if not isinstance(theirs, str) or theirs not in ACTIVATIONS:
         raise BadInput(f"activation_function is {theirs!r}, and must be one of {', '.join(ACTIVATIONS)}")
-    return GPTConfig(
-        **{name: settings[their_name] for name, their_name in SIZES.items()},
-        **{name: settings.get(their_name, usual) for name, (their_name, usual) in OPTIONS.items()},
-        activation=ACTIVATIONS[theirs],
-        dropout=_one_rate(settings) if dropout is None else dropout,
-    )
+    their_names = {name: their_name for name, (their_name, _) in OPTIONS.items()}
+    if dropout is None:
+        dropout, their_names["dropout"] = _one_rate(settings), DROPOUTS[0]
+    try:
+        return GPTConfig(
+            **{name: settings[their_name] for name, their_name in SIZES.items()},
+            **{name: settings.get(their_name, usual) for name, (their_name, usual) in OPTIONS.items()},
+            activation=ACTIVATIONS[theirs],
+            dropout=dropout,
+        )
+    except BadInput as error:
+        ours, rest = str(error).split(" ", 1)  # it begins with the field it is about
+        raise BadInput(f"{their_names.get(ours, ours)} {rest}") from None
 
 
 def _one_rate(settings: dict[str, Any]) -> Any:

@@ -10,7 +10,7 @@ from typing import Any
 
 from ..errors import BadInput
 from .published import PRESETS, Preset
-from .size import flops_per_token, training_flops
+from .size import flops_per_token, training_flops, training_memory
 
 
 def find(name: str) -> Preset:
@@ -31,7 +31,7 @@ def row(preset: Preset) -> dict[str, Any]:
     """A preset as plain data. parameters are counted from our modules, the others are as published.
 
     flops_6nd and flops: of the whole training, by 6 N D and counted exactly; None where the tokens are not known, and
-    the exact count for one stack of blocks only.
+    the exact count for one stack of blocks only. training_bytes: weights, gradients and Adam's moments in float32.
     """
     model, training = preset.outline(), preset.training
     c = model.config
@@ -59,6 +59,7 @@ def row(preset: Preset) -> dict[str, Any]:
         "petaflop_days": training.petaflop_days,
         "flops_6nd": training_flops(model.n_params, training.tokens) if known else None,
         "flops": flops_per_token(model, c.block_size) * training.tokens if known and preset.kind != "seq2seq" else None,
+        "training_bytes": training_memory(model, 1, c.block_size).state,
         "source": preset.source,
         "training_source": training.source,
         "note": preset.note,

@@ -76,8 +76,13 @@ class TrainingMemory:
     activations: int
 
     @property
+    def state(self) -> int:
+        """What is there whatever the batch is."""
+        return self.weights + self.gradients + self.adam
+
+    @property
     def total(self) -> int:
-        return self.weights + self.gradients + self.adam + self.activations
+        return self.state + self.activations
 
 
 def training_memory(model: Module, batch: int, time: int, recompute: bool = False) -> TrainingMemory:

@@ -124,7 +124,8 @@ def mask_tokens(
 
     Of the chosen, 80 in 100 become the mask, 10 any ordinary token, and 10 stay as they are. Special tokens are never
     chosen, nor is padding, where `real` (B, T) is False. Where whole words are chosen, each with that probability,
-    every token of a word is, and what becomes of it is drawn for each.
+    every token of a word is, and what becomes of it is drawn for each. Where a batch is so small that none would be,
+    the one nearest to it is chosen, or the nearest word: a step needs a target.
 
     Formula: chosen_t ~ Bernoulli(0.15); input_t = [MASK] with 0.8, any token with 0.1, else x_t; target_t = x_t
     Paper: Devlin et al. 2019, "BERT", section 3.1, task 1
@@ -139,7 +140,7 @@ def mask_tokens(
         first = np.where(masking.words.starts(ids), np.arange(ids.shape[1]), 0)
         lots = np.take_along_axis(lots, np.maximum.accumulate(first, axis=1), axis=1)
     may = np.isin(ids, masking.ordinary) if real is None else np.isin(ids, masking.ordinary) & real
-    chosen = may & (lots < masking.share)
+    chosen = may & (lots <= max(masking.share, lots[may].min(initial=1)))
     hidden, replaced = chosen & (fates < MASKED), chosen & (fates >= MASKED) & (fates < MASKED + REPLACED)
     inputs = np.where(hidden, masking.mask_id, np.where(replaced, others, ids))
     return inputs, np.where(chosen, ids, IGNORE)

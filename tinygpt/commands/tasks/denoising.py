@@ -11,6 +11,7 @@ import numpy as np
 
 from autograd import Key
 
+from ...errors import BadInput
 from ...generate import greedy_search, translations
 from ...model import Seq2Seq, Seq2SeqConfig
 from ...text.corpus import Corpus
@@ -25,6 +26,7 @@ from .pairs import unigram_baselines
 from .task import TextTask, shape
 
 SPAN = 3  # tokens lost in a row, on average; T5 takes 15 of 100 tokens so
+LEAST = 2  # tokens of a window: one is lost, and one stays
 
 
 class DenoisingTask(TextTask):
@@ -40,7 +42,21 @@ class DenoisingTask(TextTask):
         self.texts = prepare(data, options, tokenizer, more_special=(END_OF_TEXT, MASK, *names))
         super().__init__(data, options, self.texts.tokenizer)
         special = self.tokenizer.special_tokens
+        self._require_tokens(END_OF_TEXT, *(names if options.denoising == "spans" else [MASK]))
         self._sentinels = [special[name] for name in names if name in special]
+        if self._window < LEAST:
+            raise BadInput(
+                f"of windows of {self._window} tokens nothing would stay to restore the rest from: denoising needs a "
+                f"--block-size of at least {LEAST + 1}, and as many tokens of held-out text"
+            )
+
+    def _require_tokens(self, *names: str) -> None:
+        for name in names:
+            if name not in self.tokenizer.special_tokens:
+                raise BadInput(
+                    f"the vocabulary has no {name}, which --denoising {self.options.denoising} needs: leave "
+                    "--init-from out, or begin from a run that denoises, too"
+                )
 
     def model(self, key: Key) -> Seq2Seq:
         return Seq2Seq(Seq2SeqConfig(self.tokenizer.vocab_size, **shape(self.options)), key)
