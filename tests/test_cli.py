@@ -118,6 +118,34 @@ def test_bad_input_while_overwriting_loses_nothing(command, data, run_copy, wron
     assert everything(run_copy) == before
 
 
+def test_what_the_data_refuses_takes_no_runs_place(command, data, run_copy):
+    """It is found when the first batch is drawn, which happens before the old run goes."""
+    before = arrays_of(run_copy)
+    line = ["train", "--data", data, "--out", run_copy, "--overwrite", *SMALL, "--task", "denoise", "--block-size", "2"]
+    assert_refused(command(*line), "--block-size")
+    assert arrays_of(run_copy).keys() == before.keys()
+
+
+def test_what_a_user_calls_like_an_option_keeps_its_name(command, data, tmp_path):
+    assert_refused(command("generate", "top_k"), "no run directory top_k")
+    assert_refused(command("train", "--resume", "--out", "weight_decay"), "no run directory weight_decay")
+    assert_refused(command("train", "--data", "max_iters", "--out", tmp_path / "run"), "max_iters does not exist")
+
+
+def test_files_named_one_by_one_are_all_read(command, data, tmp_path):
+    other = tmp_path / "other.txt"
+    other.write_text("a text of its own, " * 40)
+    for out, given in (("one", ["--data", data, other]), ("two", ["--data", data, "--data", other])):
+        assert command("train", *given, "--out", tmp_path / out, *SMALL, "--max-iters", "2").status == 0
+    one, two = (json.loads((tmp_path / out / "config.json").read_text())["corpus"] for out in ("one", "two"))
+    assert one == two and one["bytes"] > other.stat().st_size > 0
+
+
+def test_as_many_heads_of_keys_as_of_queries_is_the_usual_form(command, run_copy):
+    assert command("train", "--out", run_copy, "--resume", "--max-iters", "151", "--n-kv-head", "2").status == 0
+    assert_refused(command("train", "--out", run_copy, "--resume", "--n-kv-head", "1"), "--n-kv-head 1 cannot change")
+
+
 @pytest.mark.parametrize("option", [[], ["--overwrite"]])
 def test_a_directory_that_holds_other_things_is_never_touched(command, data, tmp_path, option):
     (tmp_path / "thesis.txt").write_text("years of work")

@@ -188,3 +188,8 @@ def test_a_checkpoint_without_a_run_cannot_be_resumed(command, run_copy, run):
     safetensors.save(path, {name: a.copy() for name, a in arrays.items()}, {**metadata, "run": run})
     assert command("generate", run_copy, "--max-new-tokens", "3").status == 0
     assert_refused(command("train", "--out", run_copy, "--resume"), "resume")
+
+
+def test_actions_on_a_tokenizer_are_asked_for(command):
+    assert_refused(command("tokenizer"), "ACTION")
+    assert_refused(command("tokenizer", "stir", "x"), "stir")

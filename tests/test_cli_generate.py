@@ -102,6 +102,7 @@ def test_rules_reach_the_draw(command, trained):
         (["--ban", "cat", ""], "--ban"),
         (["--stop", ""], "--stop"),
         (["--min-new-tokens", "-1"], "--min-new-tokens"),
+        (["--min-new-tokens", "1"], "--min-new-tokens would change nothing"),  # characters have no end of text
         (["--min-new-tokens", "9", "--max-new-tokens", "8"], "--min-new-tokens"),
         (["--max-new-tokens", "0"], "--max-new-tokens"),
         (["--num-samples", "-1"], "--num-samples"),

@@ -23,6 +23,7 @@ from command_line import (
 
 import tinygpt.commands.train as train_module
 from tinygpt import safetensors
+from tinygpt.train.run import Run
 
 pytest_plugins = ["command_fixtures"]
 pytestmark = [pytest.mark.core, pytest.mark.usefixtures("without_matplotlib")]
@@ -106,6 +107,16 @@ def test_a_run_may_be_made_longer(command, run_copy):
     assert steps == list(range(153))
     assert logged(run_copy)[: len(before) - 1] == before[:-1]
     assert json.loads((run_copy / "config.json").read_text())["options"]["dropout"] == 0.2
+    assert Run(run_copy).load().model_config.dropout == 0.2
+
+
+def test_dropout_that_begins_late_is_felt(command, trained, tmp_path):
+    losses = []
+    for name, more in (("as before", []), ("dropped", ["--dropout", "0.5"])):
+        out = shutil.copytree(trained, tmp_path / name)
+        assert command("train", "--out", out, "--resume", "--max-iters", "152", *more).status == 0
+        losses.append([entry["loss"] for entry in logged(out) if entry.get("step") == 151 and "loss" in entry])
+    assert losses[0] != losses[1]
 
 
 def test_a_finished_run_may_be_finished_again(command, trained, run_copy):

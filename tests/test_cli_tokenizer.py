@@ -326,6 +326,12 @@ class TestConvert:
     def test_hints_without_a_use(self, command, vocabulary, hints, words):
         assert_refused(command("tokenizer", "encode", vocabulary, "x", *hints), *words)
 
+    def test_special_tokens_of_gpt2_are_there_and_have_their_ids(self, command, tmp_path):
+        path, _ = in_format(tmp_path, "gpt2")
+        line = ["tokenizer", "encode", path, "x", "--special-token", SPECIAL, "--special-token"]
+        assert_refused(command(*line, "<x>"), "'<x>'", "no such token")
+        assert_refused(command(*line, "<|endoftext|>=3"), "gives it the id", "not 3")
+
     def test_ranks_want_ids_of_special_tokens(self, command, tmp_path):
         path, _ = in_format(tmp_path, "tiktoken")
         assert_refused(command("tokenizer", "encode", path, "x", "--pattern", "gpt2", "--special-token", "<x>"), "id")
@@ -346,8 +352,3 @@ def test_options_may_stand_anywhere(command, vocabulary):
     assert command("tokenizer", "decode", "--name", "x", vocabulary, "97").status == 2
     assert_refused(command("tokenizer", "encode", vocabulary, "a", "b"), "unrecognized arguments: b")
     assert_refused(command("tokenizer", "encode"), "TOKENIZER")
-
-
-def test_actions_are_asked_for(command):
-    assert_refused(command("tokenizer"), "ACTION")
-    assert_refused(command("tokenizer", "stir", "x"), "stir")

@@ -29,7 +29,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     flags: dict[str, str] = {}
     try:
         options = parser().parse_args(arguments)
-        flags = options.flags
+        words = sys.argv[1:] if arguments is None else arguments
+        flags = {name: flag for name, flag in options.flags.items() if name not in words}  # a run may be called top_k
         options.run_command(options)
         sys.stdout.flush()  # what is wrong with it is said here, and not when Python ends
     except BadInput as error:

@@ -188,9 +188,9 @@ def advice() -> str | None:
     taken = busy_cores() - ((os.cpu_count() or 1) - cores()) if cores() > 1 else 0
     if taken > 0:
         return (
-            f"other programs keep {taken} of this machine's {cores()} cores busy: the threads of a matrix product then "
-            f"wait for one that has no core, and a small product takes many times as long; until they end, "
-            f"OMP_NUM_THREADS={max(1, cores() - taken)} is likely faster"
+            f"other programs keep {min(taken, cores())} of this machine's {cores()} cores busy: the threads of a "
+            f"matrix product then wait for one that has no core, and a small one takes many times as long; until they "
+            f"end, OMP_NUM_THREADS={max(1, cores() - taken)} is likely faster"
         )
     return None
 

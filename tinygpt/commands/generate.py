@@ -98,8 +98,13 @@ def _print_beam(model: GPT, tokenizer: BaseTokenizer, options: GenerateOptions) 
 
 
 def _not_ended_early(options: GenerateOptions, tokenizer: BaseTokenizer) -> list[Rule]:
-    if tokenizer.end_of_text is None or not options.min_new_tokens:
+    if not options.min_new_tokens:
         return []
+    if tokenizer.end_of_text is None:
+        raise BadInput(
+            "--min-new-tokens would change nothing: this vocabulary has no end of text that could come early; leave "
+            "that out"
+        )
     return [min_length(len(prompt_ids(tokenizer, options.prompt)) + options.min_new_tokens, tokenizer.end_of_text)]
 
 

@@ -122,7 +122,7 @@ class TrainOptions:
         """These options, of a run on disk, with those given now. Raises BadInput for one that cannot change."""
         for option in fields(self):
             name = option.name
-            if option.metadata["fixed"] and name in given and given[name] != getattr(self, name):
+            if option.metadata["fixed"] and name in given and not _as_before(name, given[name], asdict(self)):
                 raise BadInput(
                     f"{flag(name)} {given[name]} cannot change when a run is resumed: it was {getattr(self, name)}; "
                     "leave the option out, or begin a new run with another --out"
@@ -137,7 +137,7 @@ class TrainOptions:
         but shorter contexts than its own any model can learn from.
         """
         form = {} if form is None else form
-        other = [name for name in form if name in given and given[name] != form[name]]
+        other = [name for name in form if name in given and not _as_before(name, given[name], form)]
         if "block_size" in other and given["block_size"] < form["block_size"]:
             other.remove("block_size")
         if other:
@@ -158,6 +158,11 @@ class TrainOptions:
 
     def record(self) -> dict[str, Any]:
         return asdict(self)
+
+
+def _as_before(name: str, value: Any, before: dict[str, Any]) -> bool:
+    """Whether an option says what stood there; heads of keys that were not counted are as many as those of queries."""
+    return value == before[name] or (name == "n_kv_head" and before[name] is None and value == before["n_head"])
 
 
 FOR_ONE_TASK = {"whole_words": "mlm", "denoising": "denoise", "label_smoothing": "seq2seq"}

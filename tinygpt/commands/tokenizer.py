@@ -13,7 +13,7 @@ import numpy as np
 from ..errors import BadInput
 from ..text.corpus import text_files
 from ..text.reading import read_chunks
-from ..text.tokenizer import BaseTokenizer, Tokenizer, WordPiece, load_tokenizer
+from ..text.tokenizer import END_OF_TEXT, BaseTokenizer, Tokenizer, WordPiece, load_tokenizer
 from ..text.tokenizer.pieces import CL100K_PATTERN, O200K_PATTERN
 from ..text.tokenizer.pretokens import GPT2_PATTERN, text_to_bytes
 from ..text.tokenizer.reading import Hints, read_tokenizer
@@ -34,13 +34,17 @@ def train_tokenizer_command(
     data: list[str],
     vocab_size: int,
     out: str,
-    special_tokens: list[str],
+    special_tokens: list[str] | None,
     min_frequency: int,
     pattern: str,
     encoding: str,
     overwrite: bool,
 ) -> None:
-    """Learns merges from files and writes them. Raises BadInput before the work begins where it could not be kept."""
+    """Learns merges from files and writes them. Raises BadInput before the work begins where it could not be kept.
+
+    special_tokens: None for the one that ends a text.
+    """
+    special_tokens = [END_OF_TEXT] if special_tokens is None else special_tokens
     require_room(Path(out), overwrite)
     files = text_files(data)
     for file in files:

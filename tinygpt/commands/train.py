@@ -6,6 +6,7 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import suppress
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -55,6 +56,7 @@ class _Job:
         choose_device(options.device, options.dtype)
         kind = task_of(options)
         task = kind(kind.read(options), options, begun and begun.tokenizer)
+        task.rehearse()  # so that what cannot be done takes no other run's place
         model = task.model(Key(options.seed).fold("init")) if begun is None else begun.model
         run = Run.create(options.out, overwrite)
         task.tokenizer.save(run.tokenizer)
@@ -83,7 +85,7 @@ class _Job:
         data = kind.read(options)
         if data.fingerprint != fingerprint:
             raise BadInput(
-                f"the corpus is not the one this run was trained on ({name}): give the same --data"
+                f"the corpus is not the one this run was trained on ({name}): give the same --data and --encoding"
                 + ("" if options.data else " (the embedded corpus differs between versions of Python)")
             )
         if checkpoint.computed_by != blas_info():
@@ -92,6 +94,7 @@ class _Job:
                 f"{_engine(blas_info())}: the last bits of its numbers will differ",
                 file=sys.stderr,
             )
+        checkpoint.model_config = replace(checkpoint.model_config, dropout=options.dropout)
         model = checkpoint.model(options.device)
         job = cls(run, options, kind(data, options, checkpoint.tokenizer), model, _optimizer(model, options))
         checkpoint.restore(job.optimizer)
@@ -117,16 +120,18 @@ class _Job:
 
     def describe(self) -> None:
         """What is about to happen, and what numbers to expect."""
-        data, c = self.task.data, self.model.config
+        data, c, o = self.task.data, self.model.config, self.options
         print(f"corpus     {data.name}: {data.n_bytes / 1e6:.2f} MB, fingerprint {data.fingerprint[:12]}")
         print(*self.task.data_lines(), sep="\n")
-        print(f"model      {c.n_layer} layers, {c.n_head} heads, {c.n_embd} wide, context {c.block_size}: ", end="")
+        print(f"model      {c.n_layer} layers, {c.n_head} heads, {c.n_embd} wide, context {c.block_size}", end="")
+        print(": " if o.block_size == c.block_size else f", windows of {o.block_size}: ", end="")
         print(f"{self.model.n_params:,} parameters", end="")
-        print("" if self.options.init_from is None else f", begun from {self.options.init_from}")
-        print(f"steps      {self.options.max_iters:,} of {self.task.step_size} on {self.options.device}", end="")
-        print("" if self.options.dtype == "float32" else f" in {self.options.dtype}")
+        print("" if o.init_from is None else f", begun from {o.init_from}")
+        print(f"steps      {o.max_iters:,} of {self.task.step_size} on {o.device}", end="")
+        print("" if o.dtype == "float32" else f" in {o.dtype}")
         (_, uniform), *others = self.task.baselines.items()
-        print(f"           a fresh model guesses: its loss is near ln {c.vocab_size} = {uniform.loss:.3f} nats a token")
+        guess = "a fresh model guesses: its loss is near" if o.init_from is None else "a blind guess costs"
+        print(f"           {guess} ln {self.task.tokenizer.vocab_size} = {uniform.loss:.3f} nats a token")
         print(*(f"           a {name} gives {each.loss:.3f}" for name, each in others), sep="\n", flush=True)
         for note in self._notes():
             print(f"note: {note}", file=sys.stderr)

@@ -17,7 +17,7 @@ def add_choosing(p: argparse.ArgumentParser) -> None:
         help="above 1, tokens that are written already become less likely",
     )  # fmt: skip
     p.add_argument("--no-repeat-ngram", type=int, metavar="N", help="no N tokens in a row come twice")
-    p.add_argument("--ban", nargs="+", metavar="WORD", help="words that are not written")
-    p.add_argument("--stop", nargs="+", metavar="STRING", help="the text ends before any of these")
+    p.add_argument("--ban", action="extend", nargs="+", metavar="WORD", help="words that are not written")
+    p.add_argument("--stop", action="extend", nargs="+", metavar="STRING", help="the text ends before any of these")
     p.add_argument("--greedy", action="store_true", help="take the likeliest token in place of drawing one")
     p.add_argument("--seed", type=int, help="the same seed writes the same text (1337)")

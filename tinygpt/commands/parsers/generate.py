@@ -17,7 +17,9 @@ def add_generate(commands: Any) -> None:
     p.add_argument("run", metavar="DIR", help="directory of a run, or a GPT-2 of Hugging Face")
     p.add_argument("--prompt", help="the text to go on with (default: begin a new one)")
     add_choosing(p)
-    p.add_argument("--min-new-tokens", type=int, metavar="N", help="the text does not end before N tokens")
+    p.add_argument(
+        "--min-new-tokens", type=int, metavar="N", help="the end of text does not come before N tokens (a --stop may)"
+    )
     p.add_argument("--logprobs", action="store_true", help="list each new token with its log-probability afterwards")
     p.add_argument("--num-samples", type=int, help="texts, written together")
     add_beam(p, "search with N beginnings for the likeliest text, in place of drawing")

@@ -32,7 +32,9 @@ def add_eval(commands: Any) -> None:
     p = commands.add_parser("eval", help="score a text with a trained model")
     p.set_defaults(run_command=_eval)
     p.add_argument("run", metavar="DIR", help="directory of a run, or a GPT-2 of Hugging Face")
-    p.add_argument("--data", nargs="+", required=True, metavar="PATH", help="files or directories of text")
+    p.add_argument(
+        "--data", action="extend", nargs="+", required=True, metavar="PATH", help="files or directories of text"
+    )
     p.add_argument("--encoding", default="utf-8")
     p.add_argument("--stride", type=int, help="tokens from window to window (default: the context; less is slower)")
     p.add_argument("--json", action="store_true", help="print the JSON line only")

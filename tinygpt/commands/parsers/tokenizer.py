@@ -33,10 +33,14 @@ def _add_tokenizer_train(actions: Any) -> None:
     p = actions.add_parser("train", help="learn a byte-pair encoding from files")
     p.set_defaults(run_command=_tokenizer_train)
     default = "(default: %(default)s)"
-    p.add_argument("--data", nargs="+", required=True, metavar="PATH", help="files or directories of text")
+    p.add_argument(
+        "--data", action="extend", nargs="+", required=True, metavar="PATH", help="files or directories of text"
+    )
     p.add_argument("--vocab-size", type=int, required=True, help="tokens: 256 bytes, the merges, the special tokens")
     p.add_argument("--out", required=True, metavar="FILE", help="where the vocabulary is written")
-    p.add_argument("--special-token", nargs="*", default=["<|endoftext|>"], metavar="NAME", help=default)
+    p.add_argument(
+        "--special-token", action="extend", nargs="*", metavar="NAME", help="(default: <|endoftext|>; no NAME: none)"
+    )
     p.add_argument("--min-frequency", type=int, default=2, help=f"how often a pair must occur {default}")
     p.add_argument("--pattern", default="gpt2", metavar="NAME_OR_REGEX", help=f"how texts are cut {default}")
     p.add_argument("--encoding", default="utf-8")

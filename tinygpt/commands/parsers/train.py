@@ -30,7 +30,7 @@ def add_train(commands: Any) -> None:
         elif option.type in kinds:
             p.add_argument(name, type=kinds[option.type], choices=choices, help=text)
         else:
-            p.add_argument(name, nargs="+", metavar="PATH", help=text)
+            p.add_argument(name, action="extend", nargs="+", metavar="PATH", help=text)
 
 
 def _train(given: argparse.Namespace) -> None:

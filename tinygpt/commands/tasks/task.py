@@ -75,6 +75,11 @@ class Task(ABC):
     def baselines(self) -> dict[str, Evaluation]:
         """What the held-out text costs those who know less; the last is the one to beat."""
 
+    def rehearse(self) -> None:
+        """Draws what a run begins with. Raises BadInput where the data does not give it."""
+        for draw in (lambda: self.batches()(0), self.some_validation, lambda: self.baselines):
+            draw()
+
     @abstractmethod
     def data_lines(self) -> list[str]:
         """What the data is, in lines for the reader."""

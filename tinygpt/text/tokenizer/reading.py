@@ -118,7 +118,13 @@ def _read_gpt2(path: Path, hints: Hints) -> Tokenizer:
             f"{path} is a vocabulary without its merges: put vocab.bpe beside it, or say where they are (merges=…)"
         )
     special = (END_OF_TEXT,) if hints.special_tokens is None else hints.special_tokens
-    return Tokenizer.from_gpt2(path, merges, special)
+    tokenizer = Tokenizer.from_gpt2(path, merges, special)
+    for name, number in (hints.special_tokens or {}).items():
+        found = tokenizer.special_tokens.get(name)
+        if found is None or number not in (None, found):
+            said = "has no such token" if found is None else f"gives it the id {found}, not {number}"
+            raise BadInput(f"the special token {name!r}: {path} {said}")
+    return tokenizer
 
 
 def _read_ranks(path: Path, hints: Hints) -> Tokenizer:
