@@ -85,8 +85,9 @@ def test_the_oldest_exchanges_are_forgotten_when_there_is_no_room(prompts):
 def test_a_message_that_leaves_no_room_is_refused_and_not_remembered(prompts):
     talk = conversation(context=30, max_new_tokens=200)
     "".join(talk.answer("hi"))
-    with pytest.raises(BadInput, match="the context is 30"):
-        talk.answer("x" * 30)
+    for length in (24, 30):  # with six characters around it the shorter fills the context to its last token
+        with pytest.raises(BadInput, match="the context is 30"):
+            talk.answer("x" * length)
     assert len(talk.exchanges) == 1 and talk.forgotten == 0
     assert "".join(talk.answer("x" * 21)) == "an", "whatever is left of the context is used"
     assert talk.forgotten == 1
