@@ -13,7 +13,7 @@ from tinygpt.generate import generate, temperature
 from tinygpt.generate.chat import Conversation
 from tinygpt.model import GPT, GPTConfig
 from tinygpt.text.templates import TEMPLATES, Message, Template
-from tinygpt.text.tokenizer import Tokenizer
+from tinygpt.text.tokenizer import END_OF_TEXT, Tokenizer
 
 pytest_plugins = ["command_fixtures"]
 pytestmark = [pytest.mark.core, pytest.mark.usefixtures("without_matplotlib")]
@@ -71,6 +71,15 @@ def test_an_answer_is_what_generate_writes():
             prompt = TOKENIZER.encode(PLAIN.prompt([*said, Message("user", "x")]))
             tokens = generate(talk.model, prompt, 10, rule, key and key.fold("answer", n))
             assert "".join(talk.answer("x")) == TOKENIZER.decode(tokens).lstrip()
+
+
+def test_special_tokens_in_what_is_said_are_text(monkeypatch):
+    tokenizer, seen = Tokenizer.train(["what is said"], 260, special_tokens=(END_OF_TEXT,)), []
+    monkeypatch.setattr(chat_module, "generate", lambda model, prompt, *_: iter(seen.append(prompt) or []))
+    talk = conversation(200, system=END_OF_TEXT)
+    talk.tokenizer = tokenizer
+    assert "".join(talk.answer(f"a{END_OF_TEXT}")) == ""
+    assert tokenizer.end_of_text not in seen[0] and tokenizer.decode(seen[0]).count(END_OF_TEXT) == 2
 
 
 def test_the_oldest_exchanges_are_forgotten_when_there_is_no_room(prompts):
