@@ -123,6 +123,30 @@ def test_a_beam_as_wide_as_everything_is_exhaustive(kind, penalty, early_stoppin
             assert (one.score, one.log_probability) == pytest.approx((value, log_probability), abs=1e-9)
 
 
+def plain_beam(kind, number, longest, ends, width, score):
+    """The search as its formula has it, which nothing stops: each step compares every continuation."""
+    live, found = [()], []
+    for length in range(1, longest + 1):
+        texts = [(*tokens, token) for tokens in live for token in range(V)]
+        likeliest = sorted(((known_log_p(kind, number, text), text) for text in texts), reverse=True)
+        found += [each for each in likeliest[:width] if each[1][-1] in ends or length == longest]
+        live = [text for _, text in likeliest if text[-1] not in ends][:width]
+    return [text for _, text in sorted(found, key=lambda each: -score(each[0], len(each[1])))[:width]]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("width", [2, 3, 5])
+@pytest.mark.parametrize("ends", [(END,), (1, END)])
+def test_a_beam_goes_on_with_as_many_as_it_is_wide(kind, width, ends):
+    """However many of the likeliest have ended; long texts are favoured, as those that go on must be found."""
+    longest, score = 5, power_penalty(2.0)
+    found = beam_search(beginnings(the_model(kind), longest), ends, width, score, "never")
+    for number, hypotheses in enumerate(found):
+        expected = plain_beam(kind, number, longest, ends, width, score)
+        without_end = [list(text[:-1] if text[-1] in ends else text) for text in expected]
+        assert [each.tokens for each in hypotheses] == without_end
+
+
 @pytest.mark.parametrize("form", FORMS, ids=str)
 @pytest.mark.parametrize("kind", KINDS)
 def test_every_hypothesis_is_as_likely_as_it_says(kind, form):

@@ -267,6 +267,12 @@ class TestFilling:
         model = self.learned(tokenizer, "the cat")
         assert fill(model, tokenizer, "the [MASK]at")[0][0].text == "c"
 
+    @pytest.mark.parametrize("positions", sorted(set(FORMS["positions"]) - {"learned"}))
+    def test_positions_that_go_on_fill_longer_texts(self, positions):
+        model = small(vocab_size=10, positions=positions)
+        (found,) = fill(model, WordPiece(self.words), "the [MASK] " + "cat " * 20)
+        assert len(found) == 5 and 0 < sum(each.probability for each in found) <= 1
+
     def test_bad_input(self):
         tokenizer, model = WordPiece(self.words), small(vocab_size=10, n_layer=1)
         for ask, message in (

@@ -13,7 +13,7 @@ from tinygpt.generate import generate, temperature
 from tinygpt.generate.chat import Conversation
 from tinygpt.model import GPT, GPTConfig
 from tinygpt.text.templates import TEMPLATES, Message, Template
-from tinygpt.text.tokenizer import Tokenizer
+from tinygpt.text.tokenizer import END_OF_TEXT, Tokenizer
 
 pytest_plugins = ["command_fixtures"]
 pytestmark = [pytest.mark.core, pytest.mark.usefixtures("without_matplotlib")]
@@ -73,6 +73,15 @@ def test_an_answer_is_what_generate_writes():
             assert "".join(talk.answer("x")) == TOKENIZER.decode(tokens).lstrip()
 
 
+def test_special_tokens_in_what_is_said_are_text(monkeypatch):
+    tokenizer, seen = Tokenizer.train(["what is said"], 260, special_tokens=(END_OF_TEXT,)), []
+    monkeypatch.setattr(chat_module, "generate", lambda model, prompt, *_: iter(seen.append(prompt) or []))
+    talk = conversation(200, system=END_OF_TEXT)
+    talk.tokenizer = tokenizer
+    assert "".join(talk.answer(f"a{END_OF_TEXT}")) == ""
+    assert tokenizer.end_of_text not in seen[0] and tokenizer.decode(seen[0]).count(END_OF_TEXT) == 2
+
+
 def test_the_oldest_exchanges_are_forgotten_when_there_is_no_room(prompts):
     talk = conversation(context=60, max_new_tokens=20, system="S")
     for text in ("first", "second", "third"):
@@ -85,8 +94,9 @@ def test_the_oldest_exchanges_are_forgotten_when_there_is_no_room(prompts):
 def test_a_message_that_leaves_no_room_is_refused_and_not_remembered(prompts):
     talk = conversation(context=30, max_new_tokens=200)
     "".join(talk.answer("hi"))
-    with pytest.raises(BadInput, match="the context is 30"):
-        talk.answer("x" * 30)
+    for length in (24, 30):  # with six characters around it the shorter fills the context to its last token
+        with pytest.raises(BadInput, match="the context is 30"):
+            talk.answer("x" * length)
     assert len(talk.exchanges) == 1 and talk.forgotten == 0
     assert "".join(talk.answer("x" * 21)) == "an", "whatever is left of the context is used"
     assert talk.forgotten == 1

@@ -134,8 +134,11 @@ class TestPairs:
         best = command("translate", translator, "the cat sat", "--best", "3").out.splitlines()
         scores = [float(line.split()[0]) for line in best]
         assert len(scores) == 3 and scores == sorted(scores, reverse=True)
-        whole = command("summarize", translator, "the cat sat on a mat and then it saw")
-        assert whole.status == 0 and "the first 16 are read" in whole.err
+        first = "the cat sat on a"  # of 16 characters, which are the tokens
+        texts = (first, f"{first} mat and it saw")
+        read, whole = (command("summarize", translator, text, "--best", "3") for text in texts)
+        assert whole.status == 0 and "the first 16 are read" in whole.err and not read.err
+        assert read.out == whole.out, "with the same scores, too"
 
     def test_resumed(self, command, translator):
         result = command("train", "--out", translator, "--resume", "--max-iters", "14")

@@ -247,6 +247,13 @@ def test_masked_begins(capsys):
     assert 0 <= encoder < most_frequent + 0.02 and most_frequent < min(after, before)
 
 
+def test_masked_of_a_file(capsys, tmp_path):
+    """Whose vocabulary takes more tokens for the texts to fill than the encoder has seen together."""
+    text = tmp_path / "verse.txt"
+    text.write_text("so high and so low , a zebra is a zoo ! " * 400, encoding="utf-8")
+    assert check_masked(run_shortly("08_masked.py", capsys, steps=1, data=[text]))
+
+
 @pytest.mark.slow
 def test_masked_beats_both_neighbours():
     *baselines, encoder = check_masked(run("08_masked.py", timeout=SLOW)).values()

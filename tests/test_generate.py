@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from autograd import Key
@@ -175,6 +175,7 @@ def stopped(text, stops):
 
 
 @given(TEXT, STOPS, st.lists(st.integers(0, 14), max_size=6))
+@example("xabcy", ["abcy", "b"], [])
 @settings(max_examples=120, deadline=None)
 def test_a_text_stops_at_the_same_place_however_it_is_cut(text, stops, cuts):
     stop, shown, before = StopAt(stops), "", 0

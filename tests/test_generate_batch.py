@@ -140,6 +140,7 @@ def test_a_model_without_a_cache_writes_the_same():
         ([[1], []], None, "prompt 1 needs at least one token"),
         ([[V], [1]], None, "prompt 0 has ids outside 0 … 18"),
         ([[1], [1] * 17], None, "prompt 1 has 17 tokens, and the context is 16"),
+        ([[1] * 17] * 2, None, "^the prompt has 17 tokens"),
         ([[1], [2]], [Key(0)], "2 prompts and 1 keys"),
     ],
 )

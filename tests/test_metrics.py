@@ -61,6 +61,11 @@ def test_rouge_beside_another_implementation():
             assert ours[name.upper()] == pytest.approx(100 * theirs["f"], abs=9)
 
 
+def test_rouge_is_of_stems():
+    pytest.importorskip("rouge_score", reason="install it with pip install -e '.[eval]'")
+    assert values(rouge(["the cats running home"], [["the cat runs home"]])) == pytest.approx([100] * 3)
+
+
 def test_exact_match_is_of_any_reference():
     assert exact_match([" a b ", "c", "d"], [["x", "a b"], ["C"], ["d"]]) == pytest.approx(200 / 3)
 

@@ -75,8 +75,9 @@ def generate_batch(
     """
     if keys is not None and len(keys) != len(prompts):
         raise BadInput(f"there are {len(prompts)} prompts and {len(keys)} keys: give one key for each prompt")
+    alike = len(set(map(tuple, prompts))) == 1
     for number, prompt in enumerate(prompts):
-        check_prompt(model, prompt, "the prompt" if len(prompts) == 1 else f"prompt {number}")
+        check_prompt(model, prompt, "the prompt" if alike else f"prompt {number}")
     return Batch(model, [list(prompt) for prompt in prompts], max_new_tokens, rule, keys, stop_tokens)
 
 

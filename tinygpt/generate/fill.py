@@ -32,7 +32,7 @@ def fill(model: Any, tokenizer: BaseTokenizer, text: str, k: int = 5) -> list[li
     tokens of byte-pair encoding begin with the space before a word, so that a space before a mask belongs to it.
     Each place is filled as if the others stayed hidden.
     Raises BadInput for a text without a mask, a k below 1, a vocabulary without a mask token or with more tokens than
-    the model has, and a text longer than the model's context.
+    the model has, and, where positions are learned, a text longer than the model's context.
     """
     if k < 1:
         raise BadInput(f"k, the number of candidates, must be at least 1, not {k}")
@@ -65,7 +65,7 @@ def _check_fit(vocab_size: int, length: int, config: Any) -> None:
         raise BadInput(
             f"the tokenizer has {vocab_size} tokens and the model {config.vocab_size}: take the one it was trained with"
         )
-    if length > config.block_size:
+    if length > config.block_size and config.positions == "learned":
         raise BadInput(f"the text has {length} tokens, and the context is {config.block_size}: shorten it")
 
 

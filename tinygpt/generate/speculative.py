@@ -49,7 +49,10 @@ def speculative_generate(
     check_prompt(target, prompt, "the prompt")
     sizes, context = (target.config.vocab_size, draft.config.vocab_size), target.config.block_size
     if sizes[0] != sizes[1]:
-        raise BadInput(f"the draft has {sizes[1]} tokens and the model {sizes[0]}: both need the same tokenizer")
+        raise BadInput(
+            f"the draft has {sizes[1]} tokens and the model {sizes[0]}: both need the same tokenizer, and "
+            "tables of one size"
+        )
     if ahead < 1:
         raise BadInput(f"a draft must guess at least 1 token ahead, not {ahead}")
     if len(prompt) + max_new_tokens > context:
