@@ -25,7 +25,7 @@ from ...text.tokenizer import END_OF_TEXT, BaseTokenizer
 from ...text.tokenizer.pretokens import text_to_bytes
 from ...train import seq2seq_loss
 from ...train.evaluate import Evaluation
-from ...train.metrics import WordForWord, bleu, exact_match
+from ...train.metrics import WordForWord, bleu, chrf, exact_match, rouge
 from ..options import TrainOptions
 from ..prepare import new_tokenizer
 from .task import Task, shape
@@ -135,8 +135,9 @@ class PairTask(Task):
         lines = [f"\n{len(sources)} texts of others than it learned from"]
         for name, hypotheses in made.items():
             line = f"{name:<24} {exact_match(hypotheses, references):5.1f}% exact"
-            with suppress(MissingExtra):
-                line += f", BLEU {bleu(hypotheses, references):.1f}"
+            for measured in (_of_translations, _of_summaries):
+                with suppress(MissingExtra):
+                    line += measured(hypotheses, references)
             lines.append(line)
         return lines
 
@@ -171,6 +172,14 @@ class PairTask(Task):
             ids = [row[:size] for row in self.tokenizer.encode_batch(sources[start : start + AT_ONCE])]
             made += greedy_search(translations(model, *pad(ids), self._end, max_new_tokens=size - 1), [self._end])
         return [self.tokenizer.decode(each).strip() for each in made]
+
+
+def _of_translations(hypotheses: list[str], references: list[list[str]]) -> str:
+    return f", BLEU {bleu(hypotheses, references):.1f}, chrF {chrf(hypotheses, references):.1f}"
+
+
+def _of_summaries(hypotheses: list[str], references: list[list[str]]) -> str:
+    return f", ROUGE-L {rouge(hypotheses, references)['ROUGE-L']:.1f}"
 
 
 def unigram_baselines(learned: np.ndarray, targets: np.ndarray, vocab_size: int) -> dict[str, Evaluation]:
