@@ -1,6 +1,7 @@
 """The tasks of `tinygpt train` beside the first, and the commands that use what they make."""
 
 import json
+from importlib.util import find_spec
 
 import numpy as np
 import pytest
@@ -123,6 +124,9 @@ class TestPairs:
         assert result.status == 0, result.err
         for words in ("pairs, validation", "4 pairs on cpu", "counted unigram", "word for word", "tinygpt translate"):
             assert words in result.out
+        for library, measures in (("sacrebleu", ("BLEU", "chrF")), ("rouge_score", ("ROUGE-L",))):
+            there = find_spec(library) is not None
+            assert all((f", {name} " in result.out) == there for name in measures)
         return tmp_path / "run"
 
     def test_translating(self, command, translator):
