@@ -193,7 +193,8 @@ def test_denoising_first(command, data, pairs, tmp_path, how):
     result = command("train", "--task", "seq2seq", *wider)
     assert_refused(result, "another form", "--n-embd is 16 here and 8 there")
     assert "--n-layer" not in result.err and "--block-size" not in result.err
-    assert_refused(command("train", "--data", data, "--init-from", before), "--task denoise or seq2seq")
+    other = command("train", "--data", data, "--init-from", before, "--out", tmp_path / "other")
+    assert_refused(other, "--task denoise or seq2seq")
 
 
 @pytest.mark.parametrize(("how", "token"), [("spans", "<extra_id_0>"), ("infilling", "<|mask|>")])
