@@ -62,6 +62,15 @@ def test_what_was_said_is_the_prompt_of_what_comes_next(prompts):
     assert talk.forgotten == 0
 
 
+def test_white_space_behind_an_answer_is_not_remembered(prompts, monkeypatch):
+    """The template ends the line itself."""
+    monkeypatch.setattr(chat_module, "stream_text", lambda *_: iter([" yes", "  \n\n"]))
+    talk = conversation(200)
+    assert "".join(talk.answer("one")) == "yes  \n\n"
+    "".join(talk.answer("two"))
+    assert prompts == ["u: one\na:", "u: one\na: yes\nu: two\na:"]
+
+
 def test_an_answer_is_what_generate_writes():
     rule = temperature(2.0)
     for key in (None, Key(3)):
