@@ -12,6 +12,8 @@ import pytest
 from command_line import FILES, ROOT, SMALL, arrays_of, assert_refused, assert_same_run, everything, logged, some_text
 
 from tinygpt.cli import main
+from tinygpt.commands.tasks.task import TextTask
+from tinygpt.errors import BadInput
 from tinygpt.text.tokenizer import load_tokenizer
 
 pytest_plugins = ["command_fixtures"]
@@ -118,8 +120,17 @@ def test_bad_input_while_overwriting_loses_nothing(command, data, run_copy, wron
     assert everything(run_copy) == before
 
 
+def test_what_cannot_be_drawn_takes_no_runs_place(command, data, run_copy, monkeypatch):
+    def nothing(*_):
+        raise BadInput("nothing can be drawn")
+
+    before = everything(run_copy)
+    monkeypatch.setattr(TextTask, "some_validation", nothing)
+    assert_refused(command("train", "--data", data, "--out", run_copy, "--overwrite", *SMALL), "nothing can be drawn")
+    assert everything(run_copy) == before
+
+
 def test_what_the_data_refuses_takes_no_runs_place(command, data, run_copy):
-    """It is found when the first batch is drawn, which happens before the old run goes."""
     before = arrays_of(run_copy)
     line = ["train", "--data", data, "--out", run_copy, "--overwrite", *SMALL, "--task", "denoise", "--block-size", "2"]
     assert_refused(command(*line), "--block-size")

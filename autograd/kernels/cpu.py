@@ -195,20 +195,23 @@ def advice() -> str | None:
     return None
 
 
-LOOKS, PAUSE = 5, 0.02  # how often, and every how many seconds: what wakes up now and then keeps no core
+LOOKS, PAUSE = 4, 0.01  # how often, and every how many seconds: what wakes up now and then keeps no core
 
 
 def busy_cores() -> int:
     """How many threads of other programs run all the time; 0 where that cannot be known (anywhere but on Linux)."""
-    running = []
-    for _ in range(LOOKS):
+    others = []
+    for look in range(LOOKS):
+        time.sleep(PAUSE if look else 0)
         try:
             with open("/proc/loadavg", encoding="ascii") as file:
-                running.append(int(file.read().split()[3].partition("/")[0]))  # 3/512: three of 512 threads run
+                running = int(file.read().split()[3].partition("/")[0])  # 3/512: three of 512 threads run
         except (OSError, ValueError, IndexError):
             return 0
-        time.sleep(PAUSE)
-    return max(0, min(running) - 1)  # one is this thread
+        others.append(running - 1)  # one is this thread
+        if others[-1] <= 0:
+            return 0
+    return min(others)
 
 
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # glibc's malloc.h

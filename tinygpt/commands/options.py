@@ -120,9 +120,10 @@ class TrainOptions:
 
     def resumed_with(self, given: dict[str, Any]) -> TrainOptions:
         """These options, of a run on disk, with those given now. Raises BadInput for one that cannot change."""
+        before = asdict(self)
         for option in fields(self):
             name = option.name
-            if option.metadata["fixed"] and name in given and not _as_before(name, given[name], asdict(self)):
+            if option.metadata["fixed"] and name in given and not _as_before(name, given[name], before):
                 raise BadInput(
                     f"{flag(name)} {given[name]} cannot change when a run is resumed: it was {getattr(self, name)}; "
                     "leave the option out, or begin a new run with another --out"

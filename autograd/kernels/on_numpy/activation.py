@@ -46,7 +46,7 @@ def gelu_backward(dy: Array, saved: Any) -> Array:
 def _tanh(a: Array, square: Array, phi: Array) -> None:
     """Φ = (1 + tanh u)/2 = 1/(1 + exp(−2u)), u = a (√(2/π) + √(2/π)·0.044715 a²).
 
-    NumPy's exp takes half of tanh's time; where exp(−2u) is infinite, Φ is 0, as it should be.
+    NumPy's exp takes half of tanh's time (AMD EPYC, AVX2); where exp(−2u) is infinite, Φ is 0, as it should be.
     """
     np.multiply(square, -2 * SQRT_2_OVER_PI * CUBIC, out=phi)
     phi -= 2 * SQRT_2_OVER_PI

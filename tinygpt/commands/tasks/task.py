@@ -77,8 +77,9 @@ class Task(ABC):
 
     def rehearse(self) -> None:
         """Draws what a run begins with. Raises BadInput where the data does not give it."""
-        for draw in (lambda: self.batches()(0), self.some_validation, lambda: self.baselines):
-            draw()
+        self.batches()(0)
+        self.some_validation()
+        _ = self.baselines
 
     @abstractmethod
     def data_lines(self) -> list[str]:
