@@ -7,6 +7,7 @@ from autograd import Key, no_grad
 from tinygpt.errors import BadInput
 from tinygpt.forms import FORMS
 from tinygpt.generate import chain, generate, generate_batch, no_repeat_ngram, temperature, top_k
+from tinygpt.generate.bare import NewTokens
 from tinygpt.generate.reading import Reader
 from tinygpt.model import GPT, GPTConfig
 
@@ -27,6 +28,18 @@ def model_of(positions="learned", dtype="float64", **changes):
 
 
 MODEL = model_of()
+
+
+def shapes_read(monkeypatch):
+    """The list to which every reading from now on adds the shape of its ids."""
+    shapes, read = [], NewTokens.__call__
+
+    def reading(self, ids, *rest):
+        shapes.append(ids.shape)
+        return read(self, ids, *rest)
+
+    monkeypatch.setattr(NewTokens, "__call__", reading)
+    return shapes
 
 
 def texts_of(batch, rows):
@@ -64,10 +77,8 @@ def test_texts_end_at_different_times_and_then_cost_nothing(monkeypatch):
     stop = [alone[0][2], alone[1][20]]
     expected = [text[: next((n for n, token in enumerate(text) if token in stop), 40)] for text in alone]
     assert len(set(map(len, expected))) > 1
-    read, hidden = [], MODEL.hidden
-    counted = model_of()
-    object.__setattr__(counted, "hidden", lambda ids, **rest: read.append(ids.shape) or hidden(ids, **rest))
-    assert texts_of(generate_batch(counted, PROMPTS, 40, keys=KEYS, stop_tokens=stop), 4) == expected
+    read = shapes_read(monkeypatch)
+    assert texts_of(generate_batch(MODEL, PROMPTS, 40, keys=KEYS, stop_tokens=stop), 4) == expected
     steps = [rows for rows, n in read if n == 1]
     alive = [sum(len(text) >= n for text in expected) for n in range(1, 40)]
     assert steps == [rows for rows in alive if rows], "a row for each text that goes on, and no other"
@@ -93,13 +104,12 @@ def test_texts_can_be_ended_before_their_turn():
     assert set(numbers) == {0, 1} and len(numbers) == 60
 
 
-def test_prompts_that_are_alike_are_read_once():
-    read, hidden = [], MODEL.hidden
-    counted = model_of()
-    object.__setattr__(counted, "hidden", lambda ids, **rest: read.append(ids.shape) or hidden(ids, **rest))
+def test_prompts_that_are_alike_are_read_once(monkeypatch):
+    read = shapes_read(monkeypatch)
     prompts = [PROMPTS[1], PROMPTS[3], PROMPTS[1], PROMPTS[1]]
-    together = texts_of(generate_batch(counted, prompts, 5, keys=KEYS), 4)
+    together = texts_of(generate_batch(MODEL, prompts, 5, keys=KEYS), 4)
     assert read == [(2, 9)] + 4 * [(4, 1)]
+    monkeypatch.undo()
     assert together == [list(generate(MODEL, prompt, 5, key=key)) for prompt, key in zip(prompts, KEYS)]
 
 

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from autograd import Key, log_softmax
+from autograd import Key
 
 from ..errors import BadInput
 from .context import slides
@@ -124,7 +124,15 @@ class Batch:
             self.end(number)
             return None
         text.append(token)
-        return Written(token, float(log_softmax(logits).data[token]))
+        return Written(token, log_probability(logits, token))
+
+
+def log_probability(logits: np.ndarray, token: int) -> float:
+    """log softmax(logits)[token] in nats, for finite logits (V,): the other V − 1 are only added up."""
+    largest = logits.max()
+    rest = logits - largest
+    np.exp(rest, out=rest)
+    return float(logits[token] - largest - np.log(rest.sum()))
 
 
 def check_prompt(model: Any, prompt: Sequence[int], name: str) -> None:

@@ -13,11 +13,12 @@ from typing import Any
 
 import numpy as np
 
-from autograd import device_of, no_grad, to_device, to_numpy, wide
+from autograd import Tensor, device_of, no_grad, to_device, to_numpy, wide
 
 from ..model import GPT
 from ..model.cache import Cache
 from ..model.masks import banded_mask
+from .bare import NewTokens
 from .context import next_logits, slides, window_start
 
 SPARE = 4  # a full cache is moved once in T / SPARE tokens, and is larger than the context by as much
@@ -53,6 +54,7 @@ class Reader:
 
     def __init__(self, model: GPT, longest: int) -> None:
         self.model, self.table, self.size = model, model.wte.weight.data, model.config.block_size
+        self.hidden = NewTokens(model)
         self.room = min(longest, self.size + max(1, self.size // SPARE))
         self.cache: Cache | None = None
         self.first = np.zeros(0, dtype=np.int64)
@@ -103,10 +105,14 @@ class Reader:
             block = ids[:, done : done + self.room - self.cache.length]
             done += block.shape[1]
             hidden = self._hidden(block)
+        return self._logits(hidden)
+
+    def _logits(self, hidden: Tensor) -> np.ndarray:
+        """(R, V) after the last of the states (R, n, C)."""
         with no_grad():
             return to_numpy(wide(self.model.logits(hidden[:, -1]).data))
 
-    def _hidden(self, ids: np.ndarray) -> Any:
+    def _hidden(self, ids: np.ndarray) -> Tensor:
         n = ids.shape[1]
         end = self.cache.length + n
         at = np.maximum(np.arange(end - n, end) - self.first[:, None], 0)
@@ -114,16 +120,13 @@ class Reader:
         if end > self.size or self.first.max() > 0:
             mask = banded_mask(n, end, self.size, ids) & (np.arange(end) >= self.first[:, None, None])
             mask = self._there(mask[:, None])
-        with no_grad():
-            return self.model.hidden(ids, cache=self.cache, mask=mask, at=self._there(at))
+        return self.hidden(ids, self.cache, mask, self._there(at))
 
     def _move_windows(self, rows: np.ndarray, texts: Sequence[list[int]]) -> np.ndarray:
         """These rows' windows were full, so that the next ones are of one length: they are read together."""
         ids = np.array([text[window_start(len(text), self.size) :] for text in texts])
         fresh = Cache.empty(self.model.config, *ids.shape, self.table)
-        with no_grad():
-            hidden = self.model.hidden(ids, cache=fresh)
-            logits = to_numpy(wide(self.model.logits(hidden[:, -1]).data))
+        logits = self._logits(self.hidden(ids, fresh))
         self.cache.overwrite(rows, fresh)
         self.first[rows] = self.cache.length - ids.shape[1]
         return logits

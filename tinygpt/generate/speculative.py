@@ -13,12 +13,13 @@ from collections.abc import Collection, Iterator, Sequence
 
 import numpy as np
 
-from autograd import Key, device_of, log_softmax, no_grad, softmax, to_device, to_numpy, wide
+from autograd import Key, device_of, no_grad, softmax, to_device, to_numpy, wide
 
 from ..errors import BadInput
 from ..model import GPT
 from ..model.cache import Cache
-from .decoding import Written, check_prompt
+from .bare import NewTokens
+from .decoding import Written, check_prompt, log_probability
 from .sampling import Rule, greedy, sample
 
 # Where a guess costs a tenth of a reading and 7 of 10 are accepted, n guesses make (1 − 0.7ⁿ⁺¹)/0.3 tokens of 1 + 0.1 n
@@ -105,7 +106,7 @@ class Speculation(Iterator[Written]):
         self.readings += 1
         for logits, guess, q in zip(after, [*guesses, NOTHING], [*drawn_from, np.zeros(after.shape[1])]):
             token = accept_or_redraw(self._distribution(logits, self._tokens), q, guess, self._key_of(self._tokens))
-            yield Written(token, float(log_softmax(logits.astype(np.float64)).data[token]))
+            yield Written(token, log_probability(logits.astype(np.float64), token))
             if token != guess:
                 break
             self.accepted += 1
@@ -171,14 +172,14 @@ class _Reader:
 
     def __init__(self, model: GPT) -> None:
         self.model, self.context = model, model.config.block_size
-        self.table = model.wte.weight.data
+        self.table, self.hidden = model.wte.weight.data, NewTokens(model)
         self.cache = Cache.empty(model.config, 1, self.context, self.table)
 
     def logits(self, tokens: Sequence[int], last: int) -> np.ndarray:
         """(last, V): what follows each of the last tokens, given all before it; none of them may have been read."""
         new = np.asarray([tokens[self.cache.length :]], dtype=np.int64)
+        hidden = self.hidden(to_device(new, device_of(self.table)), self.cache)
         with no_grad():
-            hidden = self.model.hidden(to_device(new, device_of(self.table)), cache=self.cache)
             return to_numpy(wide(self.model.logits(hidden[:, -last:]).data[0]))
 
     def forget_after(self, length: int) -> None:

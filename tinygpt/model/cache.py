@@ -28,13 +28,18 @@ class LayerCache:
         What earlier calls returned stays as it was, unless `cut` gave its place away: they are views of the same
         memory, and end before the new ones. Raises BadInput where there is no room.
         """
+        keys, values = self.write(k.data, v.data)
+        return Tensor(keys), Tensor(values)
+
+    def write(self, k: Any, v: Any) -> tuple[Any, Any]:
+        """The same for bare arrays."""
         end = self.length + k.shape[2]
         if end > self.keys.shape[2]:
             raise BadInput(f"the cache has room for {self.keys.shape[2]} tokens, and {end} were to be kept")
-        self.keys[:, :, self.length : end] = k.data
-        self.values[:, :, self.length : end] = v.data
+        self.keys[:, :, self.length : end] = k
+        self.values[:, :, self.length : end] = v
         self.length = end
-        return Tensor(self.keys[:, :, :end]), Tensor(self.values[:, :, :end])
+        return self.keys[:, :, :end], self.values[:, :, :end]
 
     def forget(self, n: int) -> None:
         """Drops the n oldest tokens. The others move to the front, under the views that earlier calls returned."""

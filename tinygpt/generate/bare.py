@@ -1,0 +1,172 @@
+"""One new token a row through a GPT's blocks in bare arrays: the same formulas, for when nobody asks for a gradient.
+
+An operation of the engine asks first: are the operands on one device, do their shapes fit, who needs a gradient? For a
+batch of thousands of tokens that is nothing. For one token it is most of what happens between two products, and slow,
+because the weights that stream by leave nothing else in the caches: of a token of GPT-2 small the model's own
+operations take 9 ms and those of this page 3, beside 20 for its products (AMD EPYC, family 25, two threads).
+
+Each function is made once, of one layer's arrays, and reads like the layer's call in ../model/block.py, attention.py
+and layers.py, which remain the definition: models of other parts than those named here are left to them.
+
+R rows, C channels, H heads, G heads of keys and values, D channels of a head, T tokens with the new one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+
+from autograd import Tensor, no_grad
+from autograd.kernels import on_numpy, room
+from autograd.kernels.reference.activation import CUBIC, SQRT_2_OVER_PI
+from autograd.modes import watcher
+
+from ..model import GPT
+from ..model.attention import SelfAttention
+from ..model.block import MLP, Block
+from ..model.cache import Cache, LayerCache
+from ..model.layers import Embedding, LayerNorm, Linear, RMSNorm
+from ..model.module import Module
+from ..model.positions import ALiBi, LearnedPositions, Positions, RotaryPositions, SinusoidalPositions, T5Bias
+
+POSITIONS = (Positions, LearnedPositions, SinusoidalPositions, RotaryPositions, ALiBi, T5Bias)
+KNOWN = {GPT, Block, SelfAttention, MLP, Linear, LayerNorm, RMSNorm, Embedding, *POSITIONS}
+NOTHING = (False, False, False, False)  # of queries, keys, values and bias nobody needs a gradient
+
+Function = Callable[[np.ndarray], np.ndarray]
+
+
+class NewTokens:
+    """`model.hidden` without gradients: here where one token a row is new and the model is known, else the model's."""
+
+    def __init__(self, model: GPT) -> None:
+        self.model, self.table = model, model.wte.weight.data
+        self.blocks = [_block(each, model.wpe) for each in model.h] if _is_known(model) else []
+
+    def __call__(self, ids: Any, cache: Cache, mask: Any = None, at: Any = None) -> Tensor:
+        """The states (R, n, C) of ids (R, n), which are added to the cache. mask, at: as in `GPT.hidden`."""
+        with no_grad():
+            fast = self.blocks and room(self.table) is on_numpy and watcher() is None
+            if not fast or ids.shape[1] != 1:
+                return self.model.hidden(ids, cache=cache, mask=mask, at=at)
+            return self._hidden(ids, cache, mask, np.array([cache.length]) if at is None else at)
+
+    def _hidden(self, ids: np.ndarray, cache: Cache, mask: np.ndarray | None, at: np.ndarray) -> Tensor:
+        model = self.model
+        embedded = model.wpe.add(model.wte(ids), at)
+        bias = model.wpe.bias(1, cache.length + 1, embedded)
+        x, bias = embedded.data[:, 0], None if bias is None else bias.data
+        with np.errstate(over="ignore"):  # in _gelu
+            for block, kept in zip(self.blocks, cache.layers, strict=True):
+                x = block(x, kept, mask, bias, at)
+        states = Tensor(x[:, None])
+        return states if model.ln_f is None else model.ln_f(states)
+
+
+def _is_known(model: GPT) -> bool:
+    return all(type(each) in KNOWN for each in _modules(model))
+
+
+def _modules(module: Module) -> Iterator[Module]:
+    yield module
+    for value in vars(module).values():
+        for each in value if isinstance(value, list) else [value]:
+            if isinstance(each, Module):
+                yield from _modules(each)
+
+
+def _block(block: Block, positions: Positions) -> Callable[..., np.ndarray]:
+    norm_1, norm_2 = _norm(block.ln_1), _norm(block.ln_2)
+    attend, mlp = _attention(block.attn, positions), _mlp(block.mlp)
+
+    def pre_norm(x: np.ndarray, *seen: Any) -> np.ndarray:
+        x = x + attend(norm_1(x), *seen)
+        x += mlp(norm_2(x))
+        return x
+
+    def post_norm(x: np.ndarray, *seen: Any) -> np.ndarray:
+        x = norm_1(x + attend(x, *seen))
+        return norm_2(x + mlp(x))
+
+    return pre_norm if block.pre_norm else post_norm
+
+
+def _attention(attn: SelfAttention, positions: Positions) -> Callable[..., np.ndarray]:
+    H, G = attn.n_head, attn.n_kv_head
+    project, join = _linear(attn.c_attn), _linear(attn.c_proj)
+    turns = type(positions).turn is not Positions.turn
+
+    def attend(
+        x: np.ndarray, kept: LayerCache, mask: np.ndarray | None, bias: np.ndarray | None, at: np.ndarray
+    ) -> np.ndarray:
+        """x (R, C); mask and bias broadcast to (R, H, 1, T)."""
+        heads = project(x).reshape(len(x), H + 2 * G, 1, -1)
+        q, k, v = heads[:, :H], heads[:, H : H + G], heads[:, H + G :]
+        if turns:
+            q, k = (positions.turn(Tensor(each), at).data for each in (q, k))
+        keys, values = kept.write(k, v)
+        y, _ = on_numpy.attention(q, keys, values, mask, bias, needs=NOTHING)
+        return join(y.reshape(len(x), -1))
+
+    return attend
+
+
+def _mlp(mlp: MLP) -> Function:
+    widen, narrow, activate = _linear(mlp.c_fc), _linear(mlp.c_proj), ACTIVATIONS[mlp.activation]
+    return lambda x: narrow(activate(widen(x)))
+
+
+def _gelu(h: np.ndarray) -> np.ndarray:
+    """h (1 + tanh u)/2 = h / (1 + exp(−2u)), u = √(2/π) (h + 0.044715 h³); where exp(−2u) is infinite, it is 0."""
+    u = h * h
+    u *= -2 * SQRT_2_OVER_PI * CUBIC
+    u -= 2 * SQRT_2_OVER_PI
+    u *= h
+    np.exp(u, out=u)
+    u += 1
+    h /= u
+    return h
+
+
+def _swiglu(h: np.ndarray) -> np.ndarray:
+    gate, h = np.split(h, 2, axis=-1)
+    return gate * ((np.tanh(gate / 2) + 1) / 2) * h
+
+
+ACTIVATIONS: dict[str, Function] = {
+    "gelu": _gelu,
+    "gelu_exact": lambda h: on_numpy.gelu(h, "none", needs=False)[0],
+    "relu": lambda h: np.maximum(h, 0, out=h),
+    "swiglu": _swiglu,
+}
+
+
+def _linear(layer: Linear) -> Function:
+    weight, bias = layer.weight.data, None if layer.bias is None else layer.bias.data
+
+    def linear(x: np.ndarray) -> np.ndarray:
+        y = x @ weight
+        if bias is not None:
+            y += bias
+        return y
+
+    return linear
+
+
+def _norm(layer: LayerNorm | RMSNorm) -> Function:
+    weight, eps, c = layer.weight.data, layer.eps, layer.weight.size
+    bias = layer.bias.data if isinstance(layer, LayerNorm) and layer.bias is not None else None
+    average = np.full(c, 1 / c, dtype=weight.dtype) if isinstance(layer, LayerNorm) else None
+
+    def norm(x: np.ndarray) -> np.ndarray:
+        """(x − mean)/√(var + eps) · weight + bias; as RMSNorm without the mean and the bias."""
+        x = x.copy() if average is None else x - (x @ average)[:, None]
+        x *= (1 / np.sqrt(np.vecdot(x, x) / c + eps))[:, None]
+        x *= weight
+        if bias is not None:
+            x += bias
+        return x
+
+    return norm
