@@ -12,6 +12,7 @@ import pytest
 import autograd as ag
 from autograd import Key, Tensor
 from autograd.kernels import DEPTHS
+from autograd.kernels.on_numpy.attention import KEPT, QUERIES, kept_weights
 from tinygpt.model.masks import additive, causal_mask
 
 pytestmark = pytest.mark.core
@@ -212,6 +213,24 @@ def test_memory_grows_with_the_length_and_not_with_its_square():
     finally:
         tracemalloc.stop()
     assert peak < T * T * 4 / 2, f"{peak / 2**20:.1f} MiB, and the scores alone would be {T * T * 4 / 2**20:.0f}"
+
+
+@pytest.mark.parametrize("depth", ["fast"], indirect=True)
+@pytest.mark.parametrize("time", [40, KEPT, KEPT + 1])
+def test_short_rows_keep_their_exponentials_and_long_ones_a_number(time):
+    leaves = [Tensor(normal(2, 3, time, 4, seed=i).astype(np.float32), requires_grad=True) for i in range(3)]
+    tracemalloc.start()
+    try:
+        y = ag.attention(*leaves, causal=True)
+        held = tracemalloc.get_traced_memory()[0]
+        with ag.no_grad():
+            ag.attention(*leaves, causal=True)
+            assert tracemalloc.get_traced_memory()[0] - held < 1.2 * y.data.nbytes, "nobody will go back"
+    finally:
+        tracemalloc.stop()
+    of_a_head = kept_weights(time, True) + time * (4 + 1 + (time <= KEPT))  # y, logarithms of sums, and sums
+    triangle = min(time, QUERIES) ** 2  # of −∞, one for all
+    assert held == pytest.approx(4 * (2 * 3 * of_a_head + triangle), rel=0.1)
 
 
 @pytest.mark.parametrize("groups", [1, 2])

@@ -4,6 +4,7 @@ Shapes: N rows, V classes, C channels, B batch, T time, H heads, G key heads, D 
 """
 
 import math
+import sys
 
 import numpy as np
 import pytest
@@ -29,6 +30,14 @@ def test_all_rooms_have_the_same_names():
 @pytest.mark.parametrize("name", CASES)
 def test_equals_reference(name, dtype, layout):
     for case in CASES[name](dtype, SPLIT):
+        compare(on_numpy, case, layout)
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_attention_that_keeps_no_weights_equals_reference(monkeypatch, dtype, layout):
+    monkeypatch.setattr(sys.modules[on_numpy.attention.__module__], "KEPT", -1)
+    for case in CASES["attention"](dtype, SPLIT):
         compare(on_numpy, case, layout)
 
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from autograd import Key, shapes_only
+from autograd.kernels.on_numpy.attention import kept_weights
 
 from ..errors import BadInput
 from .config import TransformerConfig
@@ -88,7 +89,10 @@ class TrainingMemory:
 def training_memory(model: Module, batch: int, time: int, recompute: bool = False) -> TrainingMemory:
     """Weights, gradients, Adam's two moments and activations, all in float32, as this library trains."""
     weights = FLOAT32 * model.n_params
-    activations = activation_bytes(model.config, batch, time, FLOAT32, recompute, scores=False)
+    c = model.config
+    activations = activation_bytes(c, batch, time, FLOAT32, recompute, scores=False)
+    if not recompute:
+        activations += FLOAT32 * c.n_layer * batch * c.n_head * kept_weights(time, causal=True)
     return TrainingMemory(weights, weights, 2 * weights, activations)
 
 
@@ -104,7 +108,7 @@ def activation_bytes(
 
     Of each block 16 arrays as large as its input and two masks of dropout of one byte an element; of attention the
     softmax of the scores, its mask and their product. Our kernel at speed makes the scores anew and keeps none of
-    these (scores=False). recompute: every block keeps its input alone.
+    these (scores=False), unless rows are short (`training_memory`). recompute: every block keeps its input alone.
 
     Formula: bytes = T B C n_layer (34 + 5 H T / C); recomputed: 2 T B C n_layer
     Paper: Korthikanti et al. 2022, "Reducing activation recomputation in large transformer models", section 4.1
