@@ -44,6 +44,7 @@ class NewTokens:
     def __init__(self, model: GPT) -> None:
         self.model, self.table = model, model.wte.weight.data
         self.blocks = [_block(each, model.wpe) for each in model.h] if _is_known(model) else []
+        self.last = _norm(model.ln_f) if self.blocks and model.ln_f is not None else None
 
     def __call__(self, ids: Any, cache: Cache, mask: Any = None, at: Any = None) -> Tensor:
         """The states (R, n, C) of ids (R, n), which are added to the cache. mask, at: as in `GPT.hidden`."""
@@ -61,8 +62,7 @@ class NewTokens:
         with np.errstate(over="ignore"):  # in _gelu
             for block, kept in zip(self.blocks, cache.layers, strict=True):
                 x = block(x, kept, mask, bias, at)
-        states = Tensor(x[:, None])
-        return states if model.ln_f is None else model.ln_f(states)
+        return Tensor((x if self.last is None else self.last(x))[:, None])
 
 
 def _is_known(model: GPT) -> bool:
