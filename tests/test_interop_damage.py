@@ -116,13 +116,15 @@ def test_settings_that_are_none(theirs, text):
     refused(theirs, "config.json", "damaged")
 
 
-def test_missing_files_are_named(theirs):
+def test_missing_files_are_named(theirs, monkeypatch):
     (theirs / "config.json").rename(theirs / "c")
     refused(theirs, "config.json", "No such file")
     (theirs / "c").rename(theirs / "config.json")
     (theirs / "model.safetensors").unlink()
     refused(theirs, "no model.safetensors")
     refused(theirs.parent / "none", "no run directory")
+    monkeypatch.chdir(theirs)
+    refused("gpt2-xl", "tinygpt fetch gpt2-xl", "models/gpt2-xl")
 
 
 @pytest.mark.parametrize("name", ["pytorch_model.bin", "model.pt"])

@@ -13,9 +13,9 @@ from typing import Any
 
 from ..errors import BadInput, MissingExtra
 from .directories import INDEX, MERGES, SETTINGS, VOCABULARIES, WEIGHTS, read_object
+from .gpt2 import SHORT_NAMES
 from .pretrained import architecture_of
 
-SHORT_NAMES = {name: f"openai-community/{name}" for name in ("gpt2", "gpt2-medium", "gpt2-large", "gpt2-xl")}
 HUB = "https://huggingface.co"
 PART = re.compile(r"model-\d+-of-\d+\.safetensors")
 NOTED = Path(".cache", "huggingface")  # where their library notes, inside a directory, what it has downloaded

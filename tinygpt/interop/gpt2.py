@@ -17,6 +17,9 @@ from ..errors import BadInput
 from ..model.gpt import GPTConfig
 from .weights import Weight
 
+SHORT_NAMES = {name: f"openai-community/{name}" for name in ("gpt2", "gpt2-medium", "gpt2-large", "gpt2-xl")}
+"""What the published models are called, and where the hub of Hugging Face has them."""
+
 SIZES = {  # ours: theirs; each is needed
     "vocab_size": "vocab_size",
     "block_size": "n_positions",

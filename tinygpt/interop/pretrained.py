@@ -53,6 +53,8 @@ def load(path: str | os.PathLike[str], device: str = "cpu", dropout: float | Non
         raise BadInput(f"{path} is one file of a model: give the directory that it stands in")
     if not is_run(path) and directories.is_foreign(path):
         return _load_foreign(path, device, dropout)
+    if not path.exists() and str(path) in gpt2.SHORT_NAMES:
+        raise BadInput(f"there is no directory {path}: tinygpt fetch {path} downloads that model into models/{path}")
     checkpoint = Run.existing(path).load()
     if dropout is not None:
         checkpoint.model_config = replace(checkpoint.model_config, dropout=dropout)
