@@ -19,7 +19,7 @@ from autograd.kernels.cpu import BLOCK
 from autograd.kernels.deposit import Deposit
 
 TOLERANCE = {"float64": 1e-12, "float32": 2e-5, "float16": 2e-3, "bfloat16": 1.6e-2}
-SPLIT = (2 * BLOCK // 300 + 1, 300)  # rows and columns of an array large enough to be shared among threads
+SPLIT = (5 * BLOCK // 4 // 300, 300)  # rows and columns of an array of two blocks, which threads can share
 ROWS = [(5, 7), (1, 9), (4, 1), (2, 3, 4), (6,), (0, 5), (2, 0, 3)]
 
 
