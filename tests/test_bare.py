@@ -9,7 +9,9 @@ from hypothesis import strategies as st
 
 from autograd import Key, no_grad, trace, use
 from tinygpt.forms import FORMS
+from tinygpt.generate import generate
 from tinygpt.generate.bare import NewTokens
+from tinygpt.generate.reading import OneText
 from tinygpt.model import GPT, GPTConfig
 from tinygpt.model.cache import Cache
 from tinygpt.model.layers import Linear
@@ -127,3 +129,19 @@ def test_who_watches_sees_every_operation():
             new_token(model, hidden, 4)
         watched.append([step.name for step in graph.steps])
     assert watched[0] == watched[1] and watched[1].count("attention") == 4
+
+
+@settings(max_examples=30)
+@given(
+    texts=st.lists(st.lists(st.integers(0, 1), min_size=3, max_size=T), min_size=2, max_size=6),
+    last=st.integers(1, 3),
+)
+def test_a_text_that_changes_is_read_as_if_it_were_new(texts, last):
+    """With two tokens texts often begin alike; some are the beginning of others."""
+    model = model_of("float64", n_embd=8)
+    reader = OneText(model)
+    for text in [*texts, texts[-1][:3], texts[-1]]:
+        expected = model(np.array([text])).data[0, -last:]
+        np.testing.assert_allclose(reader.logits(text, last), expected, atol=1e-10 * np.abs(expected).max())
+        assert reader.tokens == text and reader.cache.length == len(text)
+    assert list(generate(model, texts[0][:3], 5, reader=reader)) == list(generate(model, texts[0][:3], 5))

@@ -2,6 +2,7 @@
 
 import io
 
+import numpy as np
 import pytest
 from command_line import CONTEXT, assert_refused
 
@@ -10,8 +11,10 @@ from tinygpt.commands.chat import converse
 from tinygpt.errors import BadInput
 from tinygpt.generate import chat as chat_module
 from tinygpt.generate import generate, temperature
+from tinygpt.generate.bare import NewTokens
 from tinygpt.generate.chat import Conversation
 from tinygpt.model import GPT, GPTConfig
+from tinygpt.model.block import Block
 from tinygpt.text.templates import TEMPLATES, Message, Template
 from tinygpt.text.tokenizer import END_OF_TEXT, Tokenizer
 
@@ -22,8 +25,8 @@ TOKENIZER = Tokenizer()
 PLAIN = Template("", "u:", "a:", "\n", ("\nu:",))
 
 
-def conversation(context=80, max_new_tokens=10, template=PLAIN, **options):
-    model = GPT(GPTConfig(TOKENIZER.vocab_size, context, n_layer=1, n_head=1, n_embd=4), Key(0))
+def conversation(context=80, max_new_tokens=10, template=PLAIN, n_layer=1, **options):
+    model = GPT(GPTConfig(TOKENIZER.vocab_size, context, n_layer=n_layer, n_head=1, n_embd=4), Key(0))
     return Conversation(model, TOKENIZER, template, max_new_tokens, **options)
 
 
@@ -32,7 +35,7 @@ def prompts(monkeypatch):
     """The prompts that the model is given, in place of an answer that it makes: answer n is " answer n"."""
     seen = []
 
-    def answers(model, prompt, max_new_tokens, rule, key, stop_tokens):
+    def answers(model, prompt, max_new_tokens, rule, key, stop_tokens, reader):
         seen.append(TOKENIZER.decode(prompt))
         return iter(TOKENIZER.encode(f" answer {len(seen)}\nu: no more")[:max_new_tokens])
 
@@ -80,6 +83,52 @@ def test_an_answer_is_what_generate_writes():
             prompt = TOKENIZER.encode(PLAIN.prompt([*said, Message("user", "x")]))
             tokens = generate(talk.model, prompt, 10, rule, key and key.fold("answer", n))
             assert "".join(talk.answer("x")) == TOKENIZER.decode(tokens).lstrip()
+
+
+def letters(logits, tokens):
+    """A rule whose answers, a space and letters, are the same bytes when they are read again as text."""
+    places = np.arange(len(logits))
+    allowed = places == ord(" ") if tokens[-1] == ord(":") else (places >= ord("a")) & (places <= ord("z"))
+    return np.where(allowed, logits, -np.inf)
+
+
+def test_what_was_read_is_not_read_again(monkeypatch):
+    talk, sizes, read = conversation(200, rule=letters), [], NewTokens.__call__
+
+    def counted(self, ids, cache):
+        sizes.append(ids.shape[1])
+        return read(self, ids, cache)
+
+    monkeypatch.setattr(NewTokens, "__call__", counted)
+    "".join(talk.answer("first"))
+    assert sizes == [len("u: first\na:")] + 9 * [1]
+    sizes.clear()
+    "".join(talk.answer("second"))
+    assert sizes == [len("?\nu: second\na:")] + 9 * [1], "the last token of the answer, and what is new"
+    sizes.clear()
+    talk.begin_anew()
+    "".join(talk.answer("third"))
+    assert sizes[0] == len("third\na:"), "all templates begin alike"
+
+
+def test_a_reading_that_was_stopped_leaves_nothing_behind(monkeypatch):
+    said, call, calls = ("one", "two", "three"), Block.__call__, []
+    undisturbed = conversation(200, rule=letters, n_layer=3)
+    expected = ["".join(undisturbed.answer(text)) for text in said]
+
+    def stopped(self, *arguments):
+        calls.append(self)
+        if len(calls) == 2:
+            raise KeyboardInterrupt
+        return call(self, *arguments)
+
+    talk = conversation(200, rule=letters, n_layer=3)
+    assert "".join(talk.answer("one")) == expected[0]
+    monkeypatch.setattr(Block, "__call__", stopped)
+    with pytest.raises(KeyboardInterrupt):
+        "".join(talk.answer("two"))
+    talk.exchanges.pop()
+    assert ["".join(talk.answer(text)) for text in said[1:]] == expected[1:]
 
 
 def test_special_tokens_in_what_is_said_are_text(monkeypatch):

@@ -8,9 +8,11 @@ from typing import Any
 from autograd import Key
 
 from ..errors import BadInput
+from ..model import GPT
 from ..text.templates import ASSISTANT, SYSTEM, USER, Message, Template
 from ..text.tokenizer import BaseTokenizer
 from .decoding import generate
+from .reading import OneText
 from .sampling import Rule
 from .streaming import stream_text
 
@@ -20,7 +22,8 @@ class Conversation:
 
     The model sees the template's text of the system message and of as many of the latest exchanges as fit into its
     context, with room for an answer: for max_new_tokens, or half of the context where that is less. Older ones are
-    forgotten for good, an exchange (a message and its answer) at a time; `forgotten` counts them.
+    forgotten for good, an exchange (a message and its answer) at a time; `forgotten` counts them. What the model has
+    read it does not read again, until something is forgotten.
     """
 
     def __init__(
@@ -40,6 +43,7 @@ class Conversation:
         self.max_new_tokens, self.rule, self.key = max_new_tokens, rule, key
         self.system = [Message(SYSTEM, system)] if system else []
         self.stop = (*template.stop, *stop)
+        self._reader = OneText(model) if isinstance(model, GPT) else None
         self.exchanges: list[tuple[Message, Message]] = []
         self.forgotten = self.answered = 0
 
@@ -60,7 +64,7 @@ class Conversation:
         key = self.key and self.key.fold("answer", self.answered)
         end = () if self.tokenizer.end_of_text is None else (self.tokenizer.end_of_text,)
         room = min(self.max_new_tokens, self._context - len(prompt))
-        tokens = generate(self.model, prompt, room, self.rule, key, end)
+        tokens = generate(self.model, prompt, room, self.rule, key, end, self._reader)
         written: list[str] = []
         try:
             for piece in _without_space_before(stream_text(tokens, self.tokenizer, self.stop)):

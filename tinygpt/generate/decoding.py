@@ -11,7 +11,7 @@ from autograd import Key
 
 from ..errors import BadInput
 from .context import slides
-from .reading import make_reader
+from .reading import OneText, make_reader
 from .sampling import Rule, greedy, sample
 
 
@@ -29,11 +29,13 @@ def generate(
     rule: Rule | None = None,
     key: Key | None = None,
     stop_tokens: Collection[int] = (),
+    reader: OneText | None = None,
 ) -> Iterator[int]:
     """New tokens as they come, until max_new_tokens or one of stop_tokens (which is not yielded).
 
     With a key, token n is drawn by rule from key.fold("token", n): the same key writes the same text. Without one, the
-    likeliest token is taken. What the model sees of a text longer than the context: context.py.
+    likeliest token is taken. What the model sees of a text longer than the context: context.py. A reader of this model
+    knows the texts that it was given before, and must have room for this one.
     Raises BadInput for an empty prompt, ids the model does not know, and, where positions are absolute, a prompt longer
     than the context.
 
@@ -42,7 +44,7 @@ def generate(
     Example: examples/06_generation.py
     Test: tests/test_generate.py
     """
-    written = generate_with_logprobs(model, prompt, max_new_tokens, rule, key, stop_tokens)
+    written = generate_with_logprobs(model, prompt, max_new_tokens, rule, key, stop_tokens, reader)
     return (token for token, _ in written)
 
 
@@ -53,9 +55,12 @@ def generate_with_logprobs(
     rule: Rule | None = None,
     key: Key | None = None,
     stop_tokens: Collection[int] = (),
+    reader: OneText | None = None,
 ) -> Iterator[Written]:
     """The same tokens as `generate`, each with its log-probability. Raises BadInput as `generate` does."""
     batch = generate_batch(model, [prompt], max_new_tokens, rule, None if key is None else [key], stop_tokens)
+    if reader is not None:
+        batch.read = reader
     return (written for _, written in batch)
 
 

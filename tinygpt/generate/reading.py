@@ -1,4 +1,4 @@
-"""Several growing texts side by side, each token of them read once while its window stands.
+"""Growing texts, each token of them read once while its window stands: several side by side, or one that may change.
 
 The rows of a cache end together: the latest token of every text stands in the last column, so that shorter texts begin
 further to the right, and what stands before them is hidden. What a text sees is said in context.py.
@@ -144,3 +144,42 @@ class Reader:
 
     def _there(self, array: np.ndarray) -> Any:
         return to_device(array, device_of(self.table))
+
+
+class OneText:
+    """A text that fits into the context: what it begins with as the text before it did is not read again.
+
+    Memory: 2 · layers · T · key heads · channels of a head numbers.
+    """
+
+    def __init__(self, model: GPT) -> None:
+        self.model, self.table, self.hidden = model, model.wte.weight.data, NewTokens(model)
+        self.context = model.config.block_size
+        self.cache = Cache.empty(model.config, 1, self.context, self.table)
+        self.tokens: list[int] = []
+        """What the cache holds."""
+
+    def __call__(self, texts: Sequence[list[int]]) -> np.ndarray:
+        """(1, V): what follows the text, alone in its list: as a Reader is asked."""
+        return self.logits(texts[0], 1)
+
+    def keep(self, rows: Sequence[int]) -> None:
+        """There is but one row."""
+
+    def logits(self, tokens: Sequence[int], last: int) -> np.ndarray:
+        """(last, V): what follows each of the last tokens, given all before it."""
+        known = min(common(self.tokens, tokens), len(tokens) - last)
+        self.tokens = self.tokens[:known]
+        self.cache.cut(known)  # and of a reading that Ctrl-C stopped, what some layers have
+        new = to_device(np.asarray([tokens[known:]], dtype=np.int64), device_of(self.table))
+        hidden = self.hidden(new, self.cache)
+        self.tokens = list(tokens)
+        with no_grad():
+            return to_numpy(wide(self.model.logits(hidden[:, -last:]).data[0]))
+
+
+def common(first: Sequence[int], second: Sequence[int]) -> int:
+    """How many tokens two texts begin with alike."""
+    if list(second[: len(first)]) == first:
+        return len(first)
+    return next((n for n, (a, b) in enumerate(zip(first, second)) if a != b), min(len(first), len(second)))

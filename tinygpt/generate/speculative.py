@@ -13,13 +13,12 @@ from collections.abc import Collection, Iterator, Sequence
 
 import numpy as np
 
-from autograd import Key, device_of, no_grad, softmax, to_device, to_numpy, wide
+from autograd import Key, softmax
 
 from ..errors import BadInput
 from ..model import GPT
-from ..model.cache import Cache
-from .bare import NewTokens
 from .decoding import Written, check_prompt, log_probability
+from .reading import OneText
 from .sampling import Rule, greedy, sample
 
 # Where a guess costs a tenth of a reading and 7 of 10 are accepted, n guesses make (1 − 0.7ⁿ⁺¹)/0.3 tokens of 1 + 0.1 n
@@ -82,7 +81,7 @@ class Speculation(Iterator[Written]):
         ahead: int,
     ) -> None:
         self.proposed = self.accepted = self.readings = 0
-        self._target, self._draft = _Reader(target), _Reader(draft)
+        self._target, self._draft = OneText(target), OneText(draft)
         self._tokens, self._end = list(prompt), len(prompt) + max_new_tokens
         self._rule, self._stop_tokens, self._ahead = rule, stop_tokens, ahead
         self._greedy, self._key = key is None, key or Key(0)  # greedy: nothing depends on what is drawn
@@ -110,8 +109,6 @@ class Speculation(Iterator[Written]):
             if token != guess:
                 break
             self.accepted += 1
-        for reader in (self._target, self._draft):
-            reader.forget_after(len(self._tokens) - 1)
 
     def _guess(self) -> tuple[list[int], list[np.ndarray]]:
         """Up to K tokens of the draft and the distributions (V,) that they were drawn from.
@@ -165,22 +162,3 @@ def _draw(weights: np.ndarray, key: Key) -> int:
     """A token with a probability in proportion to its weight."""
     with np.errstate(divide="ignore"):
         return sample(np.log(weights), key)
-
-
-class _Reader:
-    """A model that reads a growing text, each token once, and can take back the last ones."""
-
-    def __init__(self, model: GPT) -> None:
-        self.model, self.context = model, model.config.block_size
-        self.table, self.hidden = model.wte.weight.data, NewTokens(model)
-        self.cache = Cache.empty(model.config, 1, self.context, self.table)
-
-    def logits(self, tokens: Sequence[int], last: int) -> np.ndarray:
-        """(last, V): what follows each of the last tokens, given all before it; none of them may have been read."""
-        new = np.asarray([tokens[self.cache.length :]], dtype=np.int64)
-        hidden = self.hidden(to_device(new, device_of(self.table)), self.cache)
-        with no_grad():
-            return to_numpy(wide(self.model.logits(hidden[:, -last:]).data[0]))
-
-    def forget_after(self, length: int) -> None:
-        self.cache.cut(length)
