@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from autograd import Key, no_grad, trace, use
+from tinygpt.errors import BadInput
 from tinygpt.forms import FORMS
 from tinygpt.generate import generate
 from tinygpt.generate.bare import NewTokens
@@ -129,6 +130,37 @@ def test_who_watches_sees_every_operation():
             new_token(model, hidden, 4)
         watched.append([step.name for step in graph.steps])
     assert watched[0] == watched[1] and watched[1].count("attention") == 4
+
+
+def test_weights_that_change_between_tokens_are_the_new_ones():
+    """A part that is put in another's place is seen when more than one token is read."""
+    model, other = model_of("float64", n_embd=8), GPT(GPTConfig(V, T, n_layer=2, n_head=4, n_embd=8), Key(4))
+    hidden = NewTokens(model)
+    for name, p in model.named_parameters().items():
+        p.data = other.named_parameters()[name].data.astype("float64")
+    assert_same_states(model, hidden)
+    model.h[1].mlp = model.h[0].mlp
+    hidden(np.array([[1, 2]]), Cache.empty(model.config, 1, T, model.wte.weight.data))
+    assert_same_states(model, hidden)
+
+
+def assert_same_states(model, hidden):
+    np.testing.assert_allclose(new_token(model, hidden, 4), new_token(model, model.hidden, 4), atol=1e-12)
+
+
+def test_no_rows():
+    model = model_of("float32", n_embd=8)
+    cache = Cache.empty(model.config, 0, T, model.wte.weight.data)
+    assert NewTokens(model)(np.zeros((0, 1), dtype=int), cache).shape == (0, 1, 8)
+
+
+def test_a_reader_is_of_its_model_and_has_room():
+    model = model_of("float64", n_embd=8)
+    with pytest.raises(BadInput, match="another model"):
+        generate(model, [1], 3, reader=OneText(model_of("float64", n_embd=8)))
+    assert len(list(generate(model, [1], T, reader=OneText(model)))) == T
+    with pytest.raises(BadInput, match=f"{T} tokens.*{T + 1}"):
+        generate(model, [1], T + 1, reader=OneText(model))
 
 
 @settings(max_examples=30)

@@ -25,8 +25,8 @@ TOKENIZER = Tokenizer()
 PLAIN = Template("", "u:", "a:", "\n", ("\nu:",))
 
 
-def conversation(context=80, max_new_tokens=10, template=PLAIN, n_layer=1, **options):
-    model = GPT(GPTConfig(TOKENIZER.vocab_size, context, n_layer=n_layer, n_head=1, n_embd=4), Key(0))
+def conversation(context=80, max_new_tokens=10, template=PLAIN, n_layer=1, seed=0, **options):
+    model = GPT(GPTConfig(TOKENIZER.vocab_size, context, n_layer=n_layer, n_head=1, n_embd=4), Key(seed))
     return Conversation(model, TOKENIZER, template, max_new_tokens, **options)
 
 
@@ -129,6 +129,22 @@ def test_a_reading_that_was_stopped_leaves_nothing_behind(monkeypatch):
         "".join(talk.answer("two"))
     talk.exchanges.pop()
     assert ["".join(talk.answer(text)) for text in said[1:]] == expected[1:]
+
+
+def test_a_model_that_has_learned_meanwhile_reads_anew():
+    other = conversation(200, seed=1).model
+    for each in other.parameters():  # fresh weights hardly look at what was said
+        each.data = each.data * 30
+    copied, replaced = (lambda m: m.load_state_dict(other.state_dict())), (lambda m: setattr(m, "h", other.h))
+    for change in (copied, replaced):
+        talk, fresh = (conversation(200, rule=letters) for _ in range(2))
+        for each in (talk, fresh):
+            each.exchanges = [(Message("user", "one"), Message("assistant", "two"))]
+        "".join(talk.answer("three"))
+        talk.exchanges.pop()
+        change(talk.model)
+        change(fresh.model)
+        assert "".join(talk.answer("three")) == "".join(fresh.answer("three"))
 
 
 def test_special_tokens_in_what_is_said_are_text(monkeypatch):

@@ -95,12 +95,7 @@ class TestMaskedLanguageModeling:
 
     @pytest.mark.parametrize(
         ("arguments", "words"),
-        [
-            (["no mat"], ["no mask"]),
-            (["a [MASK]", "--top-k", "0"], ["at least 1", "at most the"]),
-            (["a [MASK]", "--top-k", "9999"], ["tokens of text, not 9999"]),
-            (["a [MASK]" * 50], ["context"]),
-        ],
+        [(["no mat"], ["no mask"]), (["a [MASK]", "--top-k", "0"], ["at least 1"]), (["a [MASK]" * 50], ["context"])],
     )
     def test_texts_that_cannot_be_filled(self, command, encoder, arguments, words):
         assert_refused(command("fill", encoder, *arguments), *words)

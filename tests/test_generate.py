@@ -1,5 +1,7 @@
 """Generation: a key is a text, tokens come one by one with their log-probabilities, and text stops where it is told."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import example, given, settings
@@ -55,6 +57,8 @@ def test_the_layout_in_memory_changes_no_number():
         turned += not p.data.flags.c_contiguous
         assert p.ndim == 1 or p.data.strides[np.argmax(p.shape)] == p.data.itemsize or name == "wpe.weight"
     assert turned == 5  # the tokens' table, and in each block both projections back into the stream
+    untied = lay_out(GPT(replace(config, tied=False), Key(3)))
+    assert untied.wte.weight.data.flags.c_contiguous and not untied.lm_head.weight.data.flags.f_contiguous
     laid_out(ids).sum().backward()
     AdamW(laid_out.parameters()).step(1e-3)
     assert all(p.data.flags.c_contiguous for p in laid_out.parameters())

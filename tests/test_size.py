@@ -100,3 +100,12 @@ def test_memory_is_weights_gradients_moments_and_activations():
     exponentials = 4 * SMALL["n_layer"] * 3 * SMALL["n_head"] * 8 * 8  # of attention's short rows
     kept = activation_bytes(model.config, 3, 8, 4, scores=False) + exponentials
     assert memory.total == 16 * model.n_params + kept
+
+
+@pytest.mark.parametrize(("kind", "kept"), [("gpt", 64 * 64 + 64 * 128), ("bert", 128 * 128)])
+def test_an_encoder_keeps_the_exponentials_of_both_sides(kind, kept):
+    """Of a decoder's first block of 64 queries only those of the first 64 keys."""
+    model = outline(kind, SMALL | {"block_size": 128})
+    memory, without = training_memory(model, 1, 128), activation_bytes(model.config, 1, 128, 4, scores=False)
+    assert memory.activations - without == 4 * SMALL["n_layer"] * SMALL["n_head"] * kept
+    assert training_memory(model, 1, 128, recompute=True).activations < without

@@ -4,7 +4,8 @@
 
 A GPT of 4 layers, 4 heads, 128 channels takes three steps of one sequence at each length, in a process of its own, so
 that its peak memory is its own; the first step is not timed. Beside it stands what the weights of all heads would
-take if they were stored, as the plain formula does: 4 bytes · layers · heads · T².
+take if they were stored, as the plain formula does: 4 bytes · layers · heads · T². (Up to 256 keys those that a query
+sees are.)
 """
 
 from __future__ import annotations

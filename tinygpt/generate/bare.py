@@ -5,8 +5,8 @@ batch of thousands of tokens that is nothing. For one token it is most of what h
 because the weights that stream by leave nothing else in the caches: of a token of GPT-2 small the model's own
 operations take 9 ms and those of this page 3, beside 20 for its products (AMD EPYC, family 25, two threads).
 
-Each function is made once, of one layer's arrays, and reads like the layer's call in ../model/block.py, attention.py
-and layers.py, which remain the definition: models of other parts than those named here are left to them.
+Each function is made once for a layer, and reads like the layer's call in ../model/block.py, attention.py and
+layers.py, which remain the definition: models of other parts than those named here are left to them.
 
 R rows, C channels, H heads, G heads of keys and values, D channels of a head, T tokens with the new one.
 """
@@ -20,6 +20,7 @@ import numpy as np
 
 from autograd import Tensor, no_grad
 from autograd.kernels import on_numpy, room
+from autograd.kernels.on_numpy.norm import average
 from autograd.kernels.reference.activation import CUBIC, SQRT_2_OVER_PI
 from autograd.modes import watcher
 
@@ -42,24 +43,30 @@ class NewTokens:
     """`model.hidden` without gradients: here where one token a row is new and the model is known, else the model's."""
 
     def __init__(self, model: GPT) -> None:
-        self.model, self.table = model, model.wte.weight.data
+        self.model = model
+        self._look()
+
+    def _look(self) -> None:
+        """What the model is made of now."""
+        model = self.model
         self.blocks = [_block(each, model.wpe) for each in model.h] if _is_known(model) else []
         self.last = _norm(model.ln_f) if self.blocks and model.ln_f is not None else None
 
     def __call__(self, ids: Any, cache: Cache, mask: Any = None, at: Any = None) -> Tensor:
         """The states (R, n, C) of ids (R, n), which are added to the cache. mask, at: as in `GPT.hidden`."""
         with no_grad():
-            fast = self.blocks and room(self.table) is on_numpy and watcher() is None
-            if not fast or ids.shape[1] != 1:
-                return self.model.hidden(ids, cache=cache, mask=mask, at=at)
-            return self._hidden(ids, cache, mask, np.array([cache.length]) if at is None else at)
+            if ids.shape[1] != 1:
+                self._look()
+            elif self.blocks and room(self.model.wte.weight.data) is on_numpy and watcher() is None:
+                return self._hidden(ids, cache, mask, np.array([cache.length]) if at is None else at)
+            return self.model.hidden(ids, cache=cache, mask=mask, at=at)
 
     def _hidden(self, ids: np.ndarray, cache: Cache, mask: np.ndarray | None, at: np.ndarray) -> Tensor:
         model = self.model
         embedded = model.wpe.add(model.wte(ids), at)
         bias = model.wpe.bias(1, cache.length + 1, embedded)
         x, bias = embedded.data[:, 0], None if bias is None else bias.data
-        with np.errstate(over="ignore"):  # in _gelu
+        with np.errstate(over="ignore"):  # for _gelu; in each it would take as long as an operation
             for block, kept in zip(self.blocks, cache.layers, strict=True):
                 x = block(x, kept, mask, bias, at)
         return Tensor((x if self.last is None else self.last(x))[:, None])
@@ -95,6 +102,7 @@ def _block(block: Block, positions: Positions) -> Callable[..., np.ndarray]:
 
 def _attention(attn: SelfAttention, positions: Positions) -> Callable[..., np.ndarray]:
     H, G = attn.n_head, attn.n_kv_head
+    D = attn.c_proj.weight.shape[0] // H
     project, join = _linear(attn.c_attn), _linear(attn.c_proj)
     turns = type(positions).turn is not Positions.turn
 
@@ -102,13 +110,13 @@ def _attention(attn: SelfAttention, positions: Positions) -> Callable[..., np.nd
         x: np.ndarray, kept: LayerCache, mask: np.ndarray | None, bias: np.ndarray | None, at: np.ndarray
     ) -> np.ndarray:
         """x (R, C); mask and bias broadcast to (R, H, 1, T)."""
-        heads = project(x).reshape(len(x), H + 2 * G, 1, -1)
+        heads = project(x).reshape(len(x), H + 2 * G, 1, D)
         q, k, v = heads[:, :H], heads[:, H : H + G], heads[:, H + G :]
         if turns:
             q, k = (positions.turn(Tensor(each), at).data for each in (q, k))
         keys, values = kept.write(k, v)
         y, _ = on_numpy.attention(q, keys, values, mask, bias, needs=NOTHING)
-        return join(y.reshape(len(x), -1))
+        return join(y.reshape(len(x), H * D))
 
     return attend
 
@@ -144,29 +152,28 @@ ACTIVATIONS: dict[str, Function] = {
 
 
 def _linear(layer: Linear) -> Function:
-    weight, bias = layer.weight.data, None if layer.bias is None else layer.bias.data
-
     def linear(x: np.ndarray) -> np.ndarray:
-        y = x @ weight
-        if bias is not None:
-            y += bias
+        y = x @ layer.weight.data
+        if layer.bias is not None:
+            y += layer.bias.data
         return y
 
     return linear
 
 
 def _norm(layer: LayerNorm | RMSNorm) -> Function:
-    weight, eps, c = layer.weight.data, layer.eps, layer.weight.size
-    bias = layer.bias.data if isinstance(layer, LayerNorm) and layer.bias is not None else None
-    average = np.full(c, 1 / c, dtype=weight.dtype) if isinstance(layer, LayerNorm) else None
+    c, eps = layer.weight.size, layer.eps
 
-    def norm(x: np.ndarray) -> np.ndarray:
-        """(x − mean)/√(var + eps) · weight + bias; as RMSNorm without the mean and the bias."""
-        x = x.copy() if average is None else x - (x @ average)[:, None]
-        x *= (1 / np.sqrt(np.vecdot(x, x) / c + eps))[:, None]
-        x *= weight
-        if bias is not None:
-            x += bias
+    def layer_norm(x: np.ndarray) -> np.ndarray:
+        x = scaled(x - (x @ average(c, x.dtype))[:, None])
+        if layer.bias is not None:
+            x += layer.bias.data
         return x
 
-    return norm
+    def scaled(x: np.ndarray) -> np.ndarray:
+        """x / √(mean(x²) + eps) · weight: all that an RMSNorm does."""
+        x = x * (1 / np.sqrt(np.vecdot(x, x) / c + eps))[:, None]
+        x *= layer.weight.data
+        return x
+
+    return layer_norm if isinstance(layer, LayerNorm) else scaled

@@ -23,7 +23,8 @@ class Conversation:
     The model sees the template's text of the system message and of as many of the latest exchanges as fit into its
     context, with room for an answer: for max_new_tokens, or half of the context where that is less. Older ones are
     forgotten for good, an exchange (a message and its answer) at a time; `forgotten` counts them. What the model has
-    read it does not read again, until something is forgotten.
+    read it does not read again, as far as its text still begins with the same tokens: the keys and values of a whole
+    context are kept for that.
     """
 
     def __init__(
@@ -43,7 +44,8 @@ class Conversation:
         self.max_new_tokens, self.rule, self.key = max_new_tokens, rule, key
         self.system = [Message(SYSTEM, system)] if system else []
         self.stop = (*template.stop, *stop)
-        self._reader = OneText(model) if isinstance(model, GPT) else None
+        self._reader: OneText | None = None
+        self._read_with: list[tuple[Any, int]] = []  # the weights that the reader has read with, and their versions
         self.exchanges: list[tuple[Message, Message]] = []
         self.forgotten = self.answered = 0
 
@@ -64,7 +66,7 @@ class Conversation:
         key = self.key and self.key.fold("answer", self.answered)
         end = () if self.tokenizer.end_of_text is None else (self.tokenizer.end_of_text,)
         room = min(self.max_new_tokens, self._context - len(prompt))
-        tokens = generate(self.model, prompt, room, self.rule, key, end, self._reader)
+        tokens = generate(self.model, prompt, room, self.rule, key, end, self._reader_of_now())
         written: list[str] = []
         try:
             for piece in _without_space_before(stream_text(tokens, self.tokenizer, self.stop)):
@@ -73,6 +75,15 @@ class Conversation:
         finally:  # an answer that was interrupted has been seen, and belongs to what was said
             self.exchanges.append((message, Message(ASSISTANT, "".join(written).rstrip())))
             self.answered += 1
+
+    def _reader_of_now(self) -> OneText | None:
+        """What has read the conversation so far, or a new one where the model is another since."""
+        weights = [(each.data, each.version) for each in self.model.parameters()]
+        before, self._read_with = self._read_with, weights
+        same = len(weights) == len(before) and all(a is b and m == n for (a, m), (b, n) in zip(weights, before))
+        if not same or self._reader is None:
+            self._reader = OneText(self.model) if isinstance(self.model, GPT) else None
+        return self._reader
 
     def _fitting_prompt(self, message: Message) -> list[int]:
         """The prompt's tokens, after the oldest exchanges have been forgotten that it has no room for."""

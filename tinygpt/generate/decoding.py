@@ -34,10 +34,10 @@ def generate(
     """New tokens as they come, until max_new_tokens or one of stop_tokens (which is not yielded).
 
     With a key, token n is drawn by rule from key.fold("token", n): the same key writes the same text. Without one, the
-    likeliest token is taken. What the model sees of a text longer than the context: context.py. A reader of this model
-    knows the texts that it was given before, and must have room for this one.
+    likeliest token is taken. What the model sees of a text longer than the context: context.py. reader: of this model,
+    whose weights are as they were when it read; it does not read again what this text begins with as its last one did.
     Raises BadInput for an empty prompt, ids the model does not know, and, where positions are absolute, a prompt longer
-    than the context.
+    than the context; with a reader, for any text that would be longer than it has room for.
 
     Formula: x_t ~ p(x_t | x_0 … x_{t−1})
     Paper: Bengio et al. 2003, "A neural probabilistic language model", section 1
@@ -58,9 +58,9 @@ def generate_with_logprobs(
     reader: OneText | None = None,
 ) -> Iterator[Written]:
     """The same tokens as `generate`, each with its log-probability. Raises BadInput as `generate` does."""
-    batch = generate_batch(model, [prompt], max_new_tokens, rule, None if key is None else [key], stop_tokens)
     if reader is not None:
-        batch.read = reader
+        _check_reader(reader, model, len(prompt) + max_new_tokens - 1)  # the last token is written and not read
+    batch = generate_batch(model, [prompt], max_new_tokens, rule, None if key is None else [key], stop_tokens, reader)
     return (written for _, written in batch)
 
 
@@ -71,11 +71,13 @@ def generate_batch(
     rule: Rule | None = None,
     keys: Sequence[Key] | None = None,
     stop_tokens: Collection[int] = (),
+    reader: Any = None,
 ) -> Batch:
     """Several texts at once, the n-th token of each after the other: pairs of its number and what is written.
 
     Each is the text that `generate` writes with the prompt and the key of that number, to rounding. Prompts may differ
-    in length; those that are alike are read once. One that has ended costs nothing more.
+    in length; those that are alike are read once. One that has ended costs nothing more. reader: what reads them, if
+    not a new one.
     Raises BadInput as `generate` does, naming the prompt, and where there is not one key for each prompt.
     """
     if keys is not None and len(keys) != len(prompts):
@@ -83,7 +85,18 @@ def generate_batch(
     alike = len(set(map(tuple, prompts))) == 1
     for number, prompt in enumerate(prompts):
         check_prompt(model, prompt, "the prompt" if alike else f"prompt {number}")
-    return Batch(model, [list(prompt) for prompt in prompts], max_new_tokens, rule, keys, stop_tokens)
+    texts = [list(prompt) for prompt in prompts]
+    reader = reader or make_reader(model, max(map(len, texts), default=0) + max_new_tokens)
+    return Batch(reader, texts, max_new_tokens, rule, keys, stop_tokens)
+
+
+def _check_reader(reader: OneText, model: Any, longest: int) -> None:
+    if reader.model is not model:
+        raise BadInput("the reader is another model's: make one with OneText(model)")
+    if longest > reader.context:
+        raise BadInput(
+            f"the reader has room for {reader.context} tokens, and the text may grow to {longest}: ask for fewer"
+        )
 
 
 class Batch:
@@ -91,16 +104,15 @@ class Batch:
 
     def __init__(
         self,
-        model: Any,
+        read: Any,
         texts: list[list[int]],
         max_new_tokens: int,
         rule: Rule | None,
         keys: Sequence[Key] | None,
         stop_tokens: Collection[int],
     ) -> None:
-        self.texts, self.rule, self.keys, self.stop_tokens = texts, rule, keys, stop_tokens
+        self.read, self.texts, self.rule, self.keys, self.stop_tokens = read, texts, rule, keys, stop_tokens
         self.max_new_tokens, self.going_on = max_new_tokens, set(range(len(texts)))
-        self.read = make_reader(model, max(map(len, texts), default=0) + max_new_tokens)
 
     def end(self, number: int) -> None:
         """This text is as long as it is wanted."""
@@ -133,7 +145,7 @@ class Batch:
 
 
 def log_probability(logits: np.ndarray, token: int) -> float:
-    """log softmax(logits)[token] in nats, for finite logits (V,): the other V − 1 are only added up."""
+    """log softmax(logits)[token] in nats, for logits (V,) below +∞: the other V − 1 are only added up."""
     largest = logits.max()
     rest = logits - largest
     np.exp(rest, out=rest)

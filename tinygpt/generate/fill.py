@@ -26,17 +26,17 @@ class Candidate(NamedTuple):
 
 
 def fill(model: Any, tokenizer: BaseTokenizer, text: str, k: int = 5) -> list[list[Candidate]]:
-    """For each mask in the text, from left to right, its k likeliest tokens, the likeliest first.
+    """For each mask in the text, from left to right, its k likeliest tokens (or all there are), the likeliest first.
 
     A mask is written [MASK], <mask> or <|mask|>, whatever the vocabulary calls its own, and stands for one token. The
     tokens of byte-pair encoding begin with the space before a word, so that a space before a mask belongs to it.
     Each place is filled as if the others stayed hidden.
-    Raises BadInput for a text without a mask, a k below 1 or beyond the tokens of text, a vocabulary without a mask
-    token or with more tokens than the model has, and, where positions are learned, a text longer than the context.
+    Raises BadInput for a text without a mask, a k below 1, a vocabulary without a mask token or with more tokens than
+    the model has, and, where positions are learned, a text longer than the model's context.
     """
-    ids, words = encode_masked(tokenizer, text), len(tokenizer.ordinary_ids)
-    if not 1 <= k <= words:
-        raise BadInput(f"the number of candidates must be at least 1 and at most the {words} tokens of text, not {k}")
+    if k < 1:
+        raise BadInput(f"the number of candidates must be at least 1, not {k}")
+    ids = encode_masked(tokenizer, text)
     _check_fit(tokenizer.vocab_size, len(ids), model.config)
     places = [place for place, token in enumerate(ids) if token == mask_id(tokenizer)]
     if not places:

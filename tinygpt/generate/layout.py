@@ -8,6 +8,8 @@ import numpy as np
 
 from autograd import is_numpy
 
+from ..model.size import is_table
+
 
 def lay_out(model: Any) -> Any:
     """Stores each matrix that is multiplied with its longer axis contiguous (of a square one the first); returns the
@@ -18,8 +20,9 @@ def lay_out(model: Any) -> Any:
     with its transpose, in 0.65, all of a token's products in 0.8 (AMD EPYC, family 25, two threads). To look up rows of
     a table that stands so is slower, by some 50 µs a row. Training lays parameters out in a way of its own.
     """
+    tied = getattr(model.config, "tied", True)
     for name, p in model.named_parameters().items():
-        looked_up = name.endswith(("wpe.weight", "wse.weight"))
-        if is_numpy(p.data) and p.ndim == 2 and p.shape[0] >= p.shape[1] and not looked_up:
+        multiplied = p.ndim == 2 and (not is_table(name) or (tied and name.endswith("wte.weight")))
+        if is_numpy(p.data) and multiplied and p.shape[0] >= p.shape[1]:
             p.data = np.asfortranarray(p.data)
     return model

@@ -149,7 +149,8 @@ class Reader:
 class OneText:
     """A text that fits into the context: what it begins with as the text before it did is not read again.
 
-    Memory: 2 · layers · T · key heads · channels of a head numbers.
+    That holds for weights that do not change in between. Memory: 2 · layers · T · key heads · channels of a head
+    numbers, from the beginning on.
     """
 
     def __init__(self, model: GPT) -> None:
@@ -166,9 +167,13 @@ class OneText:
     def keep(self, rows: Sequence[int]) -> None:
         """There is but one row."""
 
+    @property
+    def n_bytes(self) -> int:
+        return self.cache.n_bytes
+
     def logits(self, tokens: Sequence[int], last: int) -> np.ndarray:
         """(last, V): what follows each of the last tokens, given all before it."""
-        known = min(common(self.tokens, tokens), len(tokens) - last)
+        known = max(0, min(common(self.tokens, tokens), len(tokens) - last))
         self.tokens = self.tokens[:known]
         self.cache.cut(known)  # and of a reading that Ctrl-C stopped, what some layers have
         new = to_device(np.asarray([tokens[known:]], dtype=np.int64), device_of(self.table))

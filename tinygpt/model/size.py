@@ -13,7 +13,7 @@ from autograd.kernels.on_numpy.attention import kept_weights
 
 from ..errors import BadInput
 from .config import TransformerConfig
-from .kinds import CONFIGS, build
+from .kinds import CONFIGS, build, kind_of
 from .module import Module
 
 FLOAT32, FLOAT16 = 4, 2  # bytes
@@ -55,16 +55,16 @@ def flops_per_token(model: Module, time: int) -> int:
     Test: tests/test_size.py
     """
     c: TransformerConfig = model.config
-    matrices = sum(p.size for name, p in model.named_parameters().items() if p.ndim == 2 and not _is_table(name))
+    matrices = sum(p.size for name, p in model.named_parameters().items() if p.ndim == 2 and not is_table(name))
     if c.tied:
         matrices += c.vocab_size * c.n_embd
     attention = 2 * 2 * c.n_layer * c.n_head * c.channels_of_head * time  # q kᵀ, and the weights times v
     return 3 * (2 * matrices + attention)
 
 
-def _is_table(name: str) -> bool:
+def is_table(name: str) -> bool:
     """Whether rows are looked up in this matrix, rather than multiplied by it."""
-    return name.split(".")[0] in ("wte", "wpe", "wse")
+    return name.split(".")[-2:-1] in (["wte"], ["wpe"], ["wse"])
 
 
 @dataclass(frozen=True)
@@ -92,7 +92,8 @@ def training_memory(model: Module, batch: int, time: int, recompute: bool = Fals
     c = model.config
     activations = activation_bytes(c, batch, time, FLOAT32, recompute, scores=False)
     if not recompute:
-        activations += FLOAT32 * c.n_layer * batch * c.n_head * kept_weights(time, causal=True)
+        causal = kind_of(c) != "bert"
+        activations += FLOAT32 * c.n_layer * batch * c.n_head * kept_weights(time, causal)
     return TrainingMemory(weights, weights, 2 * weights, activations)
 
 

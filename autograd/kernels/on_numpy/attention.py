@@ -1,9 +1,9 @@
-"""Attention a block of queries at a time: scores live in cache and are never stored.
+"""Attention a block of queries at a time: scores live in cache, and those of long rows are never stored.
 
 The forward keeps, besides its result, one number a query: the logarithm of its sum of exponentials. With it the
 backward makes the weights again, P = exp(S − log Σ exp S), block by block, so that memory grows with the length and
-not with its square. Where rows are short it keeps the exponentials themselves (`KEPT`): an eighth more memory for a
-layer of the network, and attention in 0.82 to 0.88 of its time. The derivation: ../reference/attention.py.
+not with its square. Where rows are short (`KEPT`) it keeps the exponentials themselves: an eighth to a third more
+memory for a layer of the network, and attention in 0.82 to 0.88 of its time. The derivation: ../reference/attention.py.
 
 B batch, G key heads, R query heads that share a key head (H = G R), Tq queries, Tk keys, D channels of a head.
 """
@@ -24,7 +24,7 @@ QUERIES = 64  # of a block: with 256 keys its scores are 64 KB in float32
 
 KEPT = 256  # keys: the exponentials of rows no longer than this are kept for the backward
 
-SAFE = 1e12  # within 1/SAFE … SAFE a row's sum has lost nothing, and what is divided by it nothing, in float32 (1e±38)
+SAFE = 1e12  # within 1/SAFE … SAFE a row's sum has lost nothing, nor does dy of 1e-26 … 1e26 that is divided by it
 
 Place = tuple[slice, slice]  # which batches and which key heads a task works on
 Kept = dict[tuple[int, int, int], tuple[Array, Array]]  # a block's exponentials and their sums, by its `_name`
@@ -47,16 +47,21 @@ def attention(
         return reference(q, k, v, mask, bias, False, dropout, key, needs)  # a lone query has no blocks, and sees all
     job = _Job(q, k, v, mask, bias, causal, dropout, key)
     y = job.like_queries(v.shape[-1])
-    log_sum = np.empty(job.shape[:4], dtype=q.dtype)
     kept: Kept | None = {} if k.shape[2] <= KEPT and any(needs) else None
+    log_sum = np.empty(job.shape[:4], dtype=q.dtype) if kept is None else None
 
     def task(at: Place) -> None:
         keys, values, out = job.k[at], job.v[at], job.grouped(y)[at]
         for i, j, seen in job.blocks():
-            weights, total, log_sum[at][..., i:j] = job.exponentials(at, i, j, keys[..., :seen, :])
+            weights, total, logarithm = job.exponentials(at, i, j, keys[..., :seen, :])
             if kept is not None:
                 kept[_name(at, i)] = weights, total
-            used = weights * job.keep(at, i, j, seen) if dropout else weights
+            else:
+                log_sum[at][..., i:j] = logarithm
+            used = weights
+            if dropout:
+                used = job.keep(at, i, j, seen)
+                used *= weights
             np.matmul(used, values[..., :seen, :], out=out[..., i:j, :])
             out[..., i:j, :] /= total
 
@@ -77,7 +82,7 @@ def _lone_query(q: Array, k: Array, v: Array) -> Array:
 def attention_backward(dy: Array, saved: Any) -> tuple[Array | None, Array | None, Array | None, Array | None]:
     """Blocks from the last to the first: the last sees all keys and sets dk and dv, earlier ones add to them.
 
-    Weights that were kept are not divided by their sums, which are many: the rows of dy are instead.
+    Exponentials that were kept, Tk a query, are not divided by their sum: the row of dy, D numbers, is instead.
     """
     job, y, log_sum, kept, (needs_q, needs_k, needs_v, needs_bias) = saved
     dq, dk, dv = job.like_queries(job.q.shape[-1]), job.like_keys(job.k), job.like_keys(job.v)

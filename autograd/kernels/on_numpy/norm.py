@@ -23,11 +23,11 @@ def layer_norm(
     normalized = np.empty_like(rows)
     inverse_std = np.empty((len(rows), 1), dtype=x.dtype)
     y = normalized if weight is None and bias is None else np.empty_like(rows)
-    average = _average(c, x.dtype)
+    mean_of = average(c, x.dtype)
 
     def block(_: int, i: int, j: int) -> None:
         centred = normalized[i:j]
-        np.subtract(rows[i:j], (rows[i:j] @ average)[:, None], out=centred)
+        np.subtract(rows[i:j], (rows[i:j] @ mean_of)[:, None], out=centred)
         variance = np.vecdot(centred, centred)[:, None] / c
         inverse_std[i:j] = 1 / np.sqrt(variance + eps)
         centred *= inverse_std[i:j]
@@ -59,7 +59,7 @@ def layer_norm_backward(dy: Array, saved: Any) -> tuple[Array | None, Array | No
         if not needs_x:
             return
         out = dx[i:j]
-        shares = _average(c, dy.dtype) if weight is None else weight / c
+        shares = average(c, dy.dtype) if weight is None else weight / c
         along, level = scratch @ shares, g @ shares  # the means of n·x̂ and of n, with n = g·weight
         np.multiply(x_hat, along[:, None], out=scratch)
         np.multiply(g, 1 if weight is None else weight, out=out)
@@ -76,7 +76,7 @@ def layer_norm_backward(dy: Array, saved: Any) -> tuple[Array | None, Array | No
 
 
 @functools.lru_cache(maxsize=8)
-def _average(c: int, dtype: np.dtype) -> Array:
+def average(c: int, dtype: np.dtype) -> Array:
     """The vector that a row is multiplied with to give its mean."""
     return np.full(c, 1 / c, dtype=dtype)
 
