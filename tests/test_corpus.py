@@ -2,10 +2,7 @@
 
 import hashlib
 import os
-import platform
-import re
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -170,29 +167,6 @@ class TestProse:
 
 
 class TestEmbeddedEnglish:
-    def test_it_is_english_without_code(self):
-        corpus = embedded_english()
-        lines = [line for text in corpus.texts for line in text.strip().split("\n\n")]
-        assert corpus.name == f"English of CPython {platform.python_version()}"
-        assert corpus.n_bytes > 800_000 and len(corpus.documents) > 200
-        assert len(set(lines)) == len(lines), "a paragraph occurs twice"
-        words = re.findall(r"[a-z]+", " ".join(lines).lower())
-        assert 0.05 < words.count("the") / len(words) < 0.12
-        for line in lines:
-            assert "\n" not in line and ">>>" not in line and "::=" not in line and "  " not in line
-            assert line.rstrip("\"')").endswith((".", "!", "?"))
-
-    def test_it_is_the_same_each_time(self):
-        first = embedded_english()
-        started = time.perf_counter()
-        assert embedded_english() is first and time.perf_counter() - started < 0.1
-        topics = [doc.name for doc in first.documents if doc.name.startswith("topic ")]
-        assert topics == sorted(topics) == [doc.name for doc in first.documents[: len(topics)]]
-
-    def test_both_sides_are_of_use(self):
-        train, validation = split(embedded_english())
-        assert 0.03 < validation.n_bytes / (train.n_bytes + validation.n_bytes) < 0.2
-
     def test_docstrings_come_in_the_order_of_the_source(self):
         source = '"one"\nif x:\n  class A:\n    "two"\n    def f(): "three"\nelse:\n  async def g(): "four"\n"not"\n'
         assert list(embedded.docstrings(source)) == ["one", "two", "three", "four"]

@@ -115,7 +115,7 @@ def test_rules_leave_what_they_were_given():
 )
 def test_tokens_are_drawn_as_often_as_they_are_likely(rule):
     logits = rule(np.array([0.3, -1.0, 1.2, 0.0, 0.9, -2.0], dtype=np.float32), ())
-    draws = 4000
+    draws = 2000
     counts = np.bincount([sample(logits, Key(7).fold("token", n)) for n in range(draws)], minlength=6)
     expected = draws * probabilities(logits)
     possible = expected > 0

@@ -22,7 +22,7 @@ from tinygpt.model import GPT, GPTConfig
 
 pytestmark = pytest.mark.core
 
-DRAWS, TEXTS = 2000, 300
+DRAWS, TEXTS = 2000, 200
 
 
 def decided(seed, vocab_size=3, block_size=8, **changes):
