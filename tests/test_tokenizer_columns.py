@@ -97,22 +97,24 @@ class TestTable:
             assert (table.find(made) == numbers).all() and len(set(numbers.tolist())) == 200
 
 
+@pytest.mark.parametrize("tokenizer", KINDS.values(), ids=KINDS)
+@settings(max_examples=60, deadline=None)
+@given(text=texts, many=st.sampled_from([1, 5]), block=st.sampled_from([3, 1 << 19]))
+def test_ids_are_those_of_the_pieces(tokenizer, text, many, block):
+    with mock.patch.object(together, "MANY", many), mock.patch.object(columns, "BLOCK", block):
+        assert in_blocks(tokenizer, text) == one_by_one(tokenizer, text)
+
+
+@pytest.mark.parametrize("tokenizer", KINDS.values(), ids=KINDS)
+@settings(max_examples=40, deadline=None)
+@given(words=st.lists(st.text("thecasmr", max_size=150) | st.sampled_from(REPEATED)))
+def test_long_pieces_too(tokenizer, words):
+    text = " ".join(words) + " zzz"
+    with mock.patch.object(together, "MANY", 1):
+        assert in_blocks(tokenizer, text) == one_by_one(tokenizer, text)
+
+
 class TestBlocks:
-    @pytest.mark.parametrize("tokenizer", KINDS.values(), ids=KINDS)
-    @settings(max_examples=60, deadline=None)
-    @given(text=texts, many=st.sampled_from([1, 5]), block=st.sampled_from([3, 1 << 19]))
-    def test_ids_are_those_of_the_pieces(self, tokenizer, text, many, block):
-        with mock.patch.object(together, "MANY", many), mock.patch.object(columns, "BLOCK", block):
-            assert in_blocks(tokenizer, text) == one_by_one(tokenizer, text)
-
-    @pytest.mark.parametrize("tokenizer", KINDS.values(), ids=KINDS)
-    @settings(max_examples=40, deadline=None)
-    @given(words=st.lists(st.text("thecasmr", max_size=150) | st.sampled_from(REPEATED)))
-    def test_long_pieces_too(self, tokenizer, words):
-        text = " ".join(words) + " zzz"
-        with mock.patch.object(together, "MANY", 1):
-            assert in_blocks(tokenizer, text) == one_by_one(tokenizer, text)
-
     @settings(max_examples=200, deadline=None)
     @given(
         choices=st.lists(st.tuples(st.integers(0, 9), st.integers(0, 9)), max_size=14),
