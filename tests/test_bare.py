@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from autograd import Key, no_grad, trace, use
 from tinygpt.errors import BadInput
 from tinygpt.forms import FORMS
-from tinygpt.generate import generate
+from tinygpt.generate import generate, generate_batch
 from tinygpt.generate.bare import NewTokens
 from tinygpt.generate.reading import OneText
 from tinygpt.model import GPT, GPTConfig
@@ -158,6 +158,8 @@ def test_a_reader_is_of_its_model_and_has_room():
     model = model_of("float64", n_embd=8)
     with pytest.raises(BadInput, match="another model"):
         generate(model, [1], 3, reader=OneText(model_of("float64", n_embd=8)))
+    with pytest.raises(BadInput, match="2 prompts"):
+        generate_batch(model, [[1], [2]], 3, reader=OneText(model))
     assert len(list(generate(model, [1], T, reader=OneText(model)))) == T
     with pytest.raises(BadInput, match=f"{T} tokens.*{T + 1}"):
         generate(model, [1], T + 1, reader=OneText(model))

@@ -81,7 +81,7 @@ class Conversation:
         weights = [(each.data, each.version) for each in self.model.parameters()]
         before, self._read_with = self._read_with, weights
         same = len(weights) == len(before) and all(a is b and m == n for (a, m), (b, n) in zip(weights, before))
-        if not same or self._reader is None:
+        if not same or self._reader is None or self._reader.model is not self.model:
             self._reader = OneText(self.model) if isinstance(self.model, GPT) else None
         return self._reader
 

@@ -58,8 +58,6 @@ def generate_with_logprobs(
     reader: OneText | None = None,
 ) -> Iterator[Written]:
     """The same tokens as `generate`, each with its log-probability. Raises BadInput as `generate` does."""
-    if reader is not None:
-        _check_reader(reader, model, len(prompt) + max_new_tokens - 1)  # the last token is written and not read
     batch = generate_batch(model, [prompt], max_new_tokens, rule, None if key is None else [key], stop_tokens, reader)
     return (written for _, written in batch)
 
@@ -71,13 +69,13 @@ def generate_batch(
     rule: Rule | None = None,
     keys: Sequence[Key] | None = None,
     stop_tokens: Collection[int] = (),
-    reader: Any = None,
+    reader: OneText | None = None,
 ) -> Batch:
     """Several texts at once, the n-th token of each after the other: pairs of its number and what is written.
 
     Each is the text that `generate` writes with the prompt and the key of that number, to rounding. Prompts may differ
-    in length; those that are alike are read once. One that has ended costs nothing more. reader: what reads them, if
-    not a new one.
+    in length; those that are alike are read once. One that has ended costs nothing more. reader: as in `generate`, for
+    a single prompt.
     Raises BadInput as `generate` does, naming the prompt, and where there is not one key for each prompt.
     """
     if keys is not None and len(keys) != len(prompts):
@@ -86,13 +84,18 @@ def generate_batch(
     for number, prompt in enumerate(prompts):
         check_prompt(model, prompt, "the prompt" if alike else f"prompt {number}")
     texts = [list(prompt) for prompt in prompts]
-    reader = reader or make_reader(model, max(map(len, texts), default=0) + max_new_tokens)
-    return Batch(reader, texts, max_new_tokens, rule, keys, stop_tokens)
+    if reader is not None:
+        _check_reader(reader, model, texts, max_new_tokens)
+    read = reader or make_reader(model, max(map(len, texts), default=0) + max_new_tokens)
+    return Batch(read, texts, max_new_tokens, rule, keys, stop_tokens)
 
 
-def _check_reader(reader: OneText, model: Any, longest: int) -> None:
+def _check_reader(reader: OneText, model: Any, texts: list[list[int]], max_new_tokens: int) -> None:
     if reader.model is not model:
         raise BadInput("the reader is another model's: make one with OneText(model)")
+    if len(texts) != 1:
+        raise BadInput(f"the reader is of one text, and there are {len(texts)} prompts: leave it out")
+    longest = len(texts[0]) + max_new_tokens - 1  # the last token is written and not read
     if longest > reader.context:
         raise BadInput(
             f"the reader has room for {reader.context} tokens, and the text may grow to {longest}: ask for fewer"
