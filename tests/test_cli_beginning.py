@@ -4,7 +4,7 @@ import json
 
 import numpy as np
 import pytest
-from command_line import SMALL, arrays_of, assert_refused, logged
+from command_line import CONTEXT, SMALL, arrays_of, assert_refused, logged
 from gpt2_directory import CONFIG, TOKENIZER, a_directory, a_model
 
 import tinygpt
@@ -57,6 +57,16 @@ class TestFromAModelThatExists:
         refused = command(*line, tmp_path / "long", "--block-size", "13", "--bias")
         assert_refused(refused, "--block-size is 13 here and 12 there")
         assert "bias" not in refused.err and not (tmp_path / "long").exists()
+
+    @pytest.mark.parametrize("positions", ["rotary", "sinusoidal", "t5"])
+    def test_a_context_may_be_longer_where_positions_go_on(self, command, data, tmp_path, positions):
+        line = ["train", "--data", data, *SMALL, "--max-iters", "2", "--positions", positions, "--out"]
+        assert command(*line, tmp_path / "short").status == 0
+        out, size = tmp_path / "long", 4 * CONTEXT
+        line = ["train", "--init-from", tmp_path / "short", "--data", data, "--out", out, *FEW, "--block-size", size]
+        assert command(*line).status == 0
+        assert tinygpt.load(out).model.config.block_size == size
+        assert command("train", "--out", out, "--resume", "--max-iters", "4").status == 0
 
     def test_what_a_model_cannot_begin(self, command, theirs, trained, data, tmp_path):
         line = ["train", "--data", data, "--out", tmp_path / "run", "--init-from"]

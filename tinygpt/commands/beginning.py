@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from ..errors import BadInput
@@ -27,7 +28,10 @@ def beginning(given: dict[str, Any]) -> tuple[TrainOptions, Pretrained | None]:
     early = TrainOptions(**{name: value for name, value in given.items() if name not in FORM})
     begun = load(early.init_from, dropout=early.dropout)
     _require_kind(begun, early)
-    return TrainOptions.asked(given, _form(begun, early)), begun
+    options, config = TrainOptions.asked(given, _form(begun, early)), begun.model.config
+    if options.block_size > config.block_size:
+        begun.model.config = replace(config, block_size=options.block_size)
+    return options, begun
 
 
 def _require_kind(begun: Pretrained, options: TrainOptions) -> None:

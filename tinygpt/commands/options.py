@@ -135,11 +135,11 @@ class TrainOptions:
         """The options given. `form`: those of the model to begin from, which stand for what was left out.
 
         Raises BadInput for one that makes no sense, or changes nothing, and for those that say otherwise than `form`;
-        but shorter contexts than its own any model can learn from.
+        but shorter contexts than its own any model can learn from, and longer ones where its positions go on.
         """
         form = {} if form is None else form
         other = [name for name in form if name in given and not _as_before(name, given[name], form)]
-        if "block_size" in other and given["block_size"] < form["block_size"]:
+        if "block_size" in other and (form["positions"] != "learned" or given["block_size"] < form["block_size"]):
             other.remove("block_size")
         if other:
             differences = "; ".join(f"{flag(name)} is {given[name]} here and {form[name]} there" for name in other)
