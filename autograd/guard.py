@@ -4,18 +4,22 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
 from .device import is_numpy
 
-WHOLE = 1 << 20  # bytes: up to here every bit is compared, beyond it a sample of elements over the whole array
-SAMPLE = 1 << 12  # elements
+WHOLE = 1 << 16  # bytes: up to here a copy is hashed, which takes some eight times as long as their sum
+SAMPLE = 1 << 12  # words
+WORD = 8  # bytes
 
 
 class Guard:
     """What a leaf tensor held when an operation recorded it.
 
-    Results of operations are read-only, so only leaves can change: through `x.data = …` and by an optimizer, both
-    of which count up `version`, or behind the tensor's back (`x.data[0] = 5`), which only the content shows. Arrays
-    that belong to an optimizer (training) and arrays on a GPU are compared by version alone.
+    Results of operations are read-only, so only leaves can change: by `x.data -= …` and by an optimizer, both of
+    which count up `version`, or behind the tensor's back (`x.data[0] = 5`), which only the content shows. Another
+    array in its place (`x.data = …`) is a change, too: what is computed again in the backward would use that one.
+    Arrays that belong to an optimizer (training) and arrays on a GPU are compared by version alone.
     """
 
     __slots__ = ("content", "tensor", "version")
@@ -34,6 +38,15 @@ def _content(tensor: Any) -> tuple[int, int] | None:
     array = tensor.data
     if tensor.grad_buffer is not None or not is_numpy(array) or not array.flags.writeable:
         return None
-    if array.nbytes > WHOLE:
-        array = array.reshape(-1)[:: array.size // SAMPLE] if array.flags.c_contiguous else array.flat[:SAMPLE]
-    return id(tensor.data), hash(array.tobytes())
+    return id(array), _fingerprint(array)
+
+
+def _fingerprint(array: np.ndarray) -> int:
+    """A number that any element has a part in. Of a large array it is the sum of its words, which any one of them
+    changes, and a hash of some of them, because a sum does not show which two changed places."""
+    if array.nbytes <= WHOLE:
+        return hash(array.tobytes())
+    content = np.ascontiguousarray(array).reshape(-1).view(np.uint8)
+    whole = len(content) // WORD * WORD
+    words = content[:whole].view(np.uint64)
+    return hash((int(words.sum()), words[:: len(words) // SAMPLE].tobytes(), content[whole:].tobytes()))

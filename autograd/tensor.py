@@ -177,9 +177,10 @@ class _Delivery:
 class Tensor:
     """An array that takes part in differentiation.
 
-    `Tensor(array)` does not copy: numbers, lists and arrays are taken as they are. With requires_grad=True the
-    tensor is a leaf whose gradient `backward` adds to `.grad`, a bare array of the same shape (None before).
-    Only floating-point tensors can have gradients: an integer one raises TypeError.
+    `Tensor(array)` does not copy an array; numbers and lists become one. With requires_grad=True the tensor is a leaf
+    whose gradient `backward` adds to `.grad`, a bare array of the same shape (None before). Only floating-point
+    tensors can have gradients: an integer one raises TypeError. <, <=, > and >= compare elements; == asks whether two
+    are the same tensor, so that tensors may be keys of a dictionary.
     """
 
     __slots__ = ("__weakref__", "_data", "grad", "grad_buffer", "node", "requires_grad", "version")
@@ -228,7 +229,8 @@ class Tensor:
         retain_graph keeps what another backward through the same graph would need. on_leaf(leaf, array)
         receives each finished leaf gradient in place of `.grad`, as soon as its last contribution is in.
         Raises RuntimeError for a tensor that records nothing, for a tensor of several elements without a
-        gradient, for a freed graph, and for a recorded value that was changed in place.
+        gradient, for a freed graph, and for a recorded leaf that has changed; ValueError for a gradient of another
+        shape.
         """
         if not self.requires_grad:
             raise RuntimeError(

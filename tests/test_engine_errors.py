@@ -71,10 +71,30 @@ class TestChangedValues:
         with pytest.raises(RuntimeError, match="multiply"):
             y.backward(np.ones(1))
 
-    def test_a_large_array_changed_as_a_whole(self):
-        x = Tensor(np.ones((600, 600)), requires_grad=True)
+    @pytest.mark.parametrize("at", [0, 1, 12345, -1])
+    @pytest.mark.parametrize(
+        "make",
+        [
+            lambda: np.ones((600, 600)),
+            lambda: np.ones((600, 600)).T,
+            lambda: np.ones((301, 602), np.float32)[:, ::2],
+            lambda: np.ones(99_999, np.float32),
+            lambda: np.ones(50_001, np.float16),
+        ],
+        ids=["whole", "transposed", "spread", "odd", "half"],
+    )
+    def test_one_element_of_a_large_array(self, make, at):
+        array = make()
+        x = Tensor(array, requires_grad=True)
+        y = ag.exp(x)
+        array[np.unravel_index(at % array.size, array.shape)] = 2
+        with pytest.raises(RuntimeError, match="exp"):
+            y.backward(np.ones(array.shape))
+
+    def test_halves_of_a_large_array_that_change_places(self):
+        x = Tensor(np.random.default_rng(0).normal(size=(300, 300)), requires_grad=True)
         y = (x * x).sum()
-        x.data[...] = 2
+        x.data[:] = np.roll(x.data, 150, axis=0)
         with pytest.raises(RuntimeError, match="multiply"):
             y.backward()
 
