@@ -280,3 +280,22 @@ def test_speculative_with_models_that_know_little(capsys):
 @pytest.mark.slow
 def test_speculative():
     check_speculative(run("11_speculative.py", timeout=SLOW))
+
+
+def check_gpt2(text: str) -> None:
+    names = re.findall(r"^  (\S+) +\((?:\d+(?:, )?)+,?\) +(\S+)$", text, re.MULTILINE)
+    assert len(names) == 2 + 12 + 2
+    assert all(theirs == f"transformer.{ours}" for theirs, ours in names)
+    assert "one that was read: 0.0 apart" in text
+    forwards, backwards = (float(each.split()[-1]) for each in re.findall(r"perplexity of .*", text))
+    assert 1 < forwards < backwards
+    assert text.rstrip().endswith("the same tokens: True")
+
+
+def test_gpt2_of_a_model_that_knows_little(capsys):
+    check_gpt2(run_shortly("12_gpt2.py", capsys, steps=30))
+
+
+@pytest.mark.slow
+def test_gpt2():
+    check_gpt2(run("12_gpt2.py", timeout=SLOW))
