@@ -11,7 +11,7 @@ from typing import Any
 from autograd import Key, Tensor, array_module, dropout, full, gelu, linear, tanh
 
 from ..errors import BadInput
-from .block import Block, run_blocks
+from .block import AttentionContext, Block, run_blocks
 from .config import TransformerConfig
 from .layers import Embedding, LayerNorm, Linear, RMSNorm, make_norm
 from .module import Module, Parameter
@@ -111,11 +111,11 @@ class Bert(Module):
         """
         B, T = ids.shape
         segments = array_module(ids).zeros_like(ids) if segments is None else self._checked_segments(segments, B, T)
-        seen = None if mask is None else _checked_mask(mask, B, T)[:, None, None, :]
+        attended = None if mask is None else _checked_mask(mask, B, T)[:, None, None, :]
         x = self.ln_e(self.wpe.add(self.wte(ids)) + self.wse(segments))
         x = dropout(x, self.config.dropout, key and key.fold("embedding"))
         bias = self.wpe.bias(T, T, x)
-        x = run_blocks(self.h, x, key, seen, self.wpe, bias, recompute=self.recompute)
+        x = run_blocks(self.h, x, key, AttentionContext(attended, self.wpe), bias, recompute=self.recompute)
         return x if self.ln_f is None else self.ln_f(x)
 
     def mlm_logits(self, hidden: Tensor) -> Tensor:

@@ -10,7 +10,7 @@ from typing import Any
 
 from autograd import Key, Tensor, array_module, dropout, linear
 
-from .block import Block, run_blocks
+from .block import AttentionContext, Block, run_blocks
 from .cache import Cache
 from .config import TransformerConfig
 from .layers import Embedding, LayerNorm, Linear, RMSNorm, make_norm
@@ -73,9 +73,9 @@ class GPT(Module):
             at = before + array_module(ids).arange(T)
         x = dropout(self.wpe.add(self.wte(ids), at), self.config.dropout, key and key.fold("embedding"))
         bias = self.wpe.bias(T, before + T, x)
-        x = run_blocks(
-            self.h, x, key, mask, self.wpe, bias, recompute=self.recompute, at=at, caches=cache and cache.layers
-        )
+        context = AttentionContext(mask, self.wpe, at=at)
+        caches = None if cache is None else cache.layers
+        x = run_blocks(self.h, x, key, context, bias, caches=caches, recompute=self.recompute)
         return x if self.ln_f is None else self.ln_f(x)
 
     def logits(self, hidden: Tensor) -> Tensor:

@@ -12,7 +12,7 @@ from typing import Any
 from autograd import Key, Tensor, array_module, dropout, linear
 
 from ..errors import BadInput
-from .block import Block, run_blocks
+from .block import AttentionContext, Block, run_blocks
 from .cache import Cache
 from .config import TransformerConfig
 from .layers import STD, Embedding, LayerNorm, Linear, RMSNorm, make_norm
@@ -86,8 +86,9 @@ class Stack(Module):
             x = self.ln_embedding(x)
         x = dropout(x, self.p, key and key.fold("embedding"))
         bias = self.wpe.bias(T, before + T, x)
+        context = AttentionContext(mask, self.wpe, source_mask, at)
         caches = None if cache is None else cache.layers
-        x = run_blocks(self.h, x, key, mask, self.wpe, bias, source, source_mask, recompute, at, caches)
+        x = run_blocks(self.h, x, key, context, bias, source, caches, recompute)
         return x if self.ln_f is None else self.ln_f(x)
 
 
