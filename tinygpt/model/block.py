@@ -76,9 +76,9 @@ NO_CONTEXT = AttentionContext()
 class Block(Module):
     """One layer of the transformer: adds the output of attention to x, then the output of the MLP.
 
-    Each of these layers adds to x, so the gradient also reaches x unchanged. Normalizing what enters a layer keeps its
-    inputs at one scale, however large x has grown. A decoder with a source has cross attention between the two layers.
-    Post-norm, the form of the first transformer, normalizes each sum instead of what enters the layer.
+    Each sublayer adds to x, so the gradient also reaches x unchanged. Normalizing what enters a sublayer keeps its
+    inputs at one scale, however large x has grown. A decoder with a source has cross attention between the two.
+    Post-norm, the form of the first transformer, normalizes each sum instead of what enters the sublayer.
 
     The initial weights of the projections that add to x are divided by √(number of additions to x in all blocks), so
     that the variance of x after the last block does not grow with depth.

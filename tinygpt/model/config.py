@@ -17,7 +17,7 @@ class TransformerConfig:
     of a head (None: n_embd / n_head). n_inner: width of the MLP's hidden layer (None: 4 n_embd). dropout: the
     probability with which activations are set to 0 in training. positions, norm, activation: one of their names in
     tinygpt/forms.py. norm_eps: added to the variance, or to the mean square of norm="rms". pre_norm: normalize what
-    enters a layer, rather than the sum after it. bias: whether linear layers and normalizations have one. tied: the
+    enters a sublayer, rather than the sum after it. bias: whether linear layers and normalizations have one. tied: the
     token table is also the output layer.
     """
 
