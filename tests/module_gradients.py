@@ -15,7 +15,7 @@ from autograd import Tensor, concatenate
 from tinygpt.model.attention import CrossAttention, SelfAttention
 from tinygpt.model.bert import Bert, BertConfig, MaskedHead
 from tinygpt.model.bigram import BigramLM
-from tinygpt.model.block import MLP, Block
+from tinygpt.model.block import MLP, AttentionContext, Block
 from tinygpt.model.config import TransformerConfig
 from tinygpt.model.gpt import GPT, GPTConfig
 from tinygpt.model.layers import STD, Embedding, LayerNorm, Linear, RMSNorm
@@ -80,8 +80,8 @@ def attention_layer(**changes: Any) -> SelfAttention:
 
 def block_case(label: str, key: Any = None, **changes: Any) -> Case:
     block = Block(shape(**changes), KEY)
-    positions = RotaryPositions() if changes.get("positions") == "rotary" else None
-    return module_case(label, block, lambda module, x: module(x, key, positions=positions), normal(1, 3, 4))
+    context = AttentionContext(positions=RotaryPositions() if changes.get("positions") == "rotary" else None)
+    return module_case(label, block, lambda module, x: module(x, key, context), normal(1, 3, 4))
 
 
 def with_source(module: Module, x: Tensor, source: Tensor) -> Tensor:

@@ -9,7 +9,7 @@ import autograd as ag
 from autograd import Key, Tensor, checkpoint, no_grad, use
 from autograd.kernels import DEPTHS
 from tinygpt.model import GPT, GPTConfig
-from tinygpt.model.block import Block, run_blocks
+from tinygpt.model.block import AttentionContext, Block, run_blocks
 from tinygpt.model.config import TransformerConfig
 from tinygpt.text.batches import Batch
 from tinygpt.train import AdamW, causal_lm_loss, train
@@ -54,7 +54,8 @@ def test_a_decoder_that_reads_a_source():
     found = []
     for recompute in (False, True):
         x, source = (Tensor(array, requires_grad=True) for array in given)
-        y = run_blocks(blocks, x, Key(3), source=source, source_mask=np.arange(5) < 3, recompute=recompute)
+        context = AttentionContext(source_mask=np.arange(5) < 3)
+        y = run_blocks(blocks, x, Key(3), context, source=source, recompute=recompute)
         y.backward(np.ones(y.shape))
         found.append([y.data, x.grad, source.grad] + [p.grad.copy() for block in blocks for p in block.parameters()])
         for p in (p for block in blocks for p in block.parameters()):

@@ -8,7 +8,7 @@ import pytest
 import autograd as ag
 from autograd import Key, shapes_only, use
 from tinygpt.errors import BadInput
-from tinygpt.model import GPT, GPTConfig
+from tinygpt.model import GPT, Bert, BertConfig, GPTConfig
 from tinygpt.model.size import activation_bytes, flops_per_token, outline, training_flops, training_memory
 
 pytestmark = pytest.mark.core
@@ -55,6 +55,17 @@ def test_a_forward_makes_as_many_products_as_counted(form):
     model = GPT(GPTConfig(**SMALL | FORMS[form]), Key(0))
     with use("composed"), ag.trace() as graph:
         model(np.zeros((3, 8), dtype=np.int64))
+    products = (step for step in graph.steps if step.name == "matmul")
+    operations = sum(2 * step.value.size * step.operands[0].value.shape[-1] for step in products)
+    assert flops_per_token(model, 8) == 3 * operations / (3 * 8)
+
+
+@pytest.mark.parametrize("form", [{}, {"tied": False, "n_inner": 5}])
+def test_an_encoder_makes_as_many_products_as_counted(form):
+    """Its head of masked language modeling sees every token here; the two heads of a row's first token are left out."""
+    model = Bert(BertConfig(**SMALL | form), Key(0))
+    with use("composed"), ag.trace() as graph:
+        model.mlm_logits(model(np.zeros((3, 8), dtype=np.int64)))
     products = (step for step in graph.steps if step.name == "matmul")
     operations = sum(2 * step.value.size * step.operands[0].value.shape[-1] for step in products)
     assert flops_per_token(model, 8) == 3 * operations / (3 * 8)

@@ -1,6 +1,7 @@
-"""Multi-head attention: of a sequence to itself, and to another one.
+"""Multi-head attention: self-attention within a sequence, and cross attention to another one.
 
-B batch, T time, S time of the source, C channels, H heads, G heads of keys and values, D channels of a head.
+B batch, T time, T_all time with the tokens in a cache, S time of the source, C channels, H query heads, G key and value
+heads, D channels of a head.
 """
 
 from __future__ import annotations
@@ -17,10 +18,10 @@ from .positions import Positions
 
 
 class SelfAttention(Module):
-    """Each head looks over the sequence with its own queries, keys and values; a projection joins them.
+    """Each head attends to the sequence with its own queries, keys and values; a projection combines the heads.
 
-    Causal: every position sees itself and what is before it. With fewer heads of keys and values than of queries,
-    several of these share one (Shazeer 2019, "Fast transformer decoding"; Ainslie et al. 2023, "GQA").
+    Causal: every position sees itself and those before it. With fewer key and value heads than query heads, several
+    query heads share one (Shazeer 2019, "Fast transformer decoding"; Ainslie et al. 2023, "GQA").
 
     Formula: y = concat(head_1 … head_H) W_o, head_h = attention(x W_q, x W_k, x W_v)
     Paper: Vaswani et al. 2017, "Attention is all you need", section 3.2.2
@@ -54,7 +55,8 @@ class SelfAttention(Module):
     ) -> Tensor:
         """mask: boolean, True where a query may look, broadcast to (B, H, T, T_all). bias: added to the scores.
 
-        at: where the tokens stand (see Positions). cache: the keys and values before them, to which theirs are added.
+        at: the positions of the tokens (see Positions). cache: the keys and values of earlier tokens, to which those
+        of x are appended.
         """
         H, G = self.n_head, self.n_kv_head
         q, k, v = split_heads(self.c_attn(x), H, G, G)
@@ -67,7 +69,7 @@ class SelfAttention(Module):
 
 
 class CrossAttention(Module):
-    """Queries from one sequence, keys and values from another: the decoder reads the source.
+    """Queries come from one sequence, keys and values from another: so the decoder reads the source.
 
     Formula: head_h = attention(x W_q, source W_k, source W_v)
     Paper: Vaswani et al. 2017, "Attention is all you need", section 3.2.3
@@ -97,9 +99,9 @@ class CrossAttention(Module):
         mask: Any = None,
         cache: LayerCache | None = None,
     ) -> Tensor:
-        """x (B, T, C), source (B, S, C); mask broadcast to (B, H, T, S): True at the source's real tokens.
+        """x (B, T, C), source (B, S, C); mask boolean, broadcast to (B, H, T, S): True at the source's real tokens.
 
-        cache: has what `read` makes of the source, which is then left out.
+        cache: holds the keys and values that `read` gave for the source, which is not needed then.
         """
         (q,) = split_heads(self.c_q(x), self.n_head)
         k, v = self.read(source) if cache is None else cache.source
@@ -107,7 +109,7 @@ class CrossAttention(Module):
         return dropout(self.c_proj(join_heads(y)), self.p, key and key.fold("c_proj"))
 
     def read(self, source: Tensor) -> list[Tensor]:
-        """The keys and values (B, G, S, D) of the source (B, S, C): the same for whatever queries come."""
+        """The keys and values (B, G, S, D) of the source (B, S, C), which do not depend on the queries."""
         return split_heads(self.c_kv(source), self.n_kv_head, self.n_kv_head)
 
 

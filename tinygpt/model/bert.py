@@ -1,4 +1,4 @@
-"""BERT: a transformer whose every position sees the whole sequence, so that a hidden token is guessed from both sides.
+"""BERT: an encoder in which every position sees the whole sequence, so a hidden token is predicted from both sides.
 
 B batch, T time, C channels, V vocabulary, S segments.
 """
@@ -11,7 +11,7 @@ from typing import Any
 from autograd import Key, Tensor, array_module, dropout, full, gelu, linear, tanh
 
 from ..errors import BadInput
-from .block import Block, run_blocks
+from .block import AttentionContext, Block, run_blocks
 from .config import TransformerConfig
 from .layers import Embedding, LayerNorm, Linear, RMSNorm, make_norm
 from .module import Module, Parameter
@@ -22,7 +22,7 @@ from .positions import Positions, make_positions
 class BertConfig(TransformerConfig):
     """The hyper-parameters of an encoder. The defaults are BERT's form.
 
-    n_segments: how many texts a sequence may be made of, each with a vector that marks its tokens.
+    n_segments: how many texts one sequence may hold. Each has a learned vector, which is added to all its tokens.
     """
 
     norm_eps: float = 1e-12
@@ -32,9 +32,9 @@ class BertConfig(TransformerConfig):
 
 
 class MaskedHead(Module):
-    """What a token was, from its state: a layer, its normalization, and a product with every token's vector.
+    """Predicts a token from its state: a linear layer, GELU, normalization, and a product with every token's vector.
 
-    Its GELU is the exact one unless the configuration names the approximation.
+    The GELU is exact unless the configuration's activation is "gelu", the tanh approximation.
 
     Formula: logits = ln(gelu(x W + b)) · wteᵀ + b_out
     Paper: Devlin et al. 2019, "BERT", section 3.1, task 1, and its released code
@@ -64,10 +64,11 @@ class MaskedHead(Module):
 
 
 class Bert(Module):
-    """Token, position and segment vectors, normalized; blocks that see both sides; two heads to train them with.
+    """Token, position and segment vectors, normalized; blocks that see both sides; two heads for pretraining.
 
-    The heads read the states that the call gives: `mlm_logits` says of each what its token was, `nsp_logits` of the
-    first, through `pooled`, whether the second text of the sequence follows the first.
+    The call returns hidden states, from which the heads predict. `mlm_logits` takes the state of any token and predicts
+    what the token was. `nsp_logits` takes the first state, through `pooled`, and predicts whether the second text of
+    the sequence follows the first.
 
     Formula: hidden = block_n(… block_1(ln(wte[ids] + wpe + wse[segments])))
     Paper: Devlin et al. 2019, "BERT", section 3
@@ -103,31 +104,31 @@ class Bert(Module):
     def __call__(self, ids: Any, segments: Any = None, mask: Any = None, key: Key | None = None) -> Tensor:
         """Hidden states (B, T, C) for ids (B, T). A key switches dropout on; without one it is off.
 
-        segments: (B, T), which of the texts each token belongs to (None: all to the first). mask: (B, T), True at
-        real tokens (None: all are real). Nothing looks at padding, whose ids may be any; its own states are finite
-        and mean nothing, also where a row is padding throughout.
-        Raises BadInput for segments outside 0 … S − 1, for a mask of another shape or type, and for a sequence that is
-        longer than learned positions go.
+        segments: (B, T), the number of the text that each token belongs to (None: all 0). mask: (B, T), True at real
+        tokens (None: all are real). No position attends to padding, so padding may have any ids of the vocabulary. The
+        states of padding are finite but meaningless, also in a row that is all padding.
+        Raises BadInput for segments outside 0 … S − 1, for segments or a mask of another shape, for a mask that is not
+        boolean, and for a sequence longer than learned positions; IndexError for an id outside 0 … V − 1.
         """
         B, T = ids.shape
         segments = array_module(ids).zeros_like(ids) if segments is None else self._checked_segments(segments, B, T)
-        seen = None if mask is None else _checked_mask(mask, B, T)[:, None, None, :]
+        attended = None if mask is None else _checked_mask(mask, B, T)[:, None, None, :]
         x = self.ln_e(self.wpe.add(self.wte(ids)) + self.wse(segments))
         x = dropout(x, self.config.dropout, key and key.fold("embedding"))
         bias = self.wpe.bias(T, T, x)
-        x = run_blocks(self.h, x, key, seen, self.wpe, bias, recompute=self.recompute)
+        x = run_blocks(self.h, x, key, AttentionContext(attended, self.wpe), bias, recompute=self.recompute)
         return x if self.ln_f is None else self.ln_f(x)
 
     def mlm_logits(self, hidden: Tensor) -> Tensor:
-        """What each token was, (…, V), from its state (…, C)."""
+        """Logits (…, V) of what each token was, from its state (…, C)."""
         return self.mlm_head(hidden, self.wte.weight)
 
     def pooled(self, hidden: Tensor) -> Tensor:
-        """The first token's state, through a layer and a tanh: one vector (B, C) for the whole sequence."""
+        """One vector (B, C) for each sequence: the state of its first token, through a linear layer and tanh."""
         return tanh(self.pooler(hidden[:, 0]))
 
     def nsp_logits(self, hidden: Tensor) -> Tensor:
-        """(B, 2): how strongly the second text seems to follow the first, and to come from elsewhere."""
+        """Logits (B, 2) of two classes: 0, the second text follows the first; 1, it comes from elsewhere."""
         return self.nsp_head(self.pooled(hidden))
 
     def _checked_segments(self, segments: Any, B: int, T: int) -> Any:

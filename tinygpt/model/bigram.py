@@ -1,9 +1,9 @@
 """The simplest language model: each token depends on the one before it, and on nothing else.
 
 The likelihood of a text is Π p(x_i | x_{i−1}), its logarithm Σ log p(x_i | x_{i−1}). The table of p can be counted or
-learned; maximum likelihood makes both the same.
+learned by gradient descent; both approach the same table, that of maximum likelihood.
 
-V vocabulary, N tokens of a text.
+V vocabulary.
 """
 
 from __future__ import annotations
@@ -30,15 +30,16 @@ class BigramLM(Module):
         self.table = Parameter(key.normal((vocab_size, vocab_size), 0.02))
 
     def __call__(self, ids: Any, key: Key | None = None) -> Tensor:
-        """Logits (…, V) of the token after each of ids (…)."""
+        """Logits (…, V) of the token after each of ids (…). `key` is unused; it is there because losses pass one."""
         return embedding(ids, self.table)
 
 
 class CountedBigram:
-    """p(b | a) from how often b followed a in a text, kept sparsely: only pairs that occurred.
+    """p(b | a) from how often b followed a in a text. Only the pairs that occurred are stored.
 
-    With prior = 0 this is the maximum-likelihood table. Otherwise `prior` imaginary observations, spread as single
-    tokens occur (each counted once more than seen), keep unseen pairs possible; a prior of a few dozen serves text.
+    With prior = 0 this is the maximum-likelihood table. Otherwise `prior` imaginary observations after each token keep
+    unseen pairs possible. They are distributed like single tokens, each counted once more than it occurred. For text a
+    prior of a few dozen works well.
 
     Formula: p(b|a) = (count(a, b) + prior · p(b)) / (count(a) + prior)
     Paper: MacKay & Peto 1995, "A hierarchical Dirichlet language model", section 2
@@ -56,7 +57,7 @@ class CountedBigram:
         self.single = single / single.sum()
 
     def nats(self, tokens: Any) -> float:
-        """−Σ log p(x_i | x_{i−1}) over a text; infinite where the prior is 0 and a pair was never seen."""
+        """−Σ log p(x_i | x_{i−1}) over a text; infinite if the prior is 0 and some pair was never seen."""
         xp = array_module(tokens)
         tokens = tokens.astype("int64")
         if len(tokens) < 2:

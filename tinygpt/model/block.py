@@ -1,13 +1,13 @@
 """The transformer block, in GPT-2's form unless a configuration says otherwise: normalize, transform, add.
 
-C channels; the perceptron between is 4 C wide.
+B batch, T time, S time of a source, C channels; the MLP's hidden layer is 4 C wide unless n_inner says otherwise.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from functools import partial
+from dataclasses import dataclass, replace
 from typing import Any
 
 from autograd import Key, Tensor, checkpoint, dropout, gelu, relu, sigmoid, split
@@ -21,9 +21,9 @@ from .positions import Positions
 
 
 class MLP(Module):
-    """Two linear layers with a GELU between, applied to each position alone.
+    """Two linear layers with a GELU between, applied to each position separately.
 
-    SwiGLU has a second row of channels that opens and closes the first: silu(x W_g) ∘ x W_1, silu(z) = z σ(z)
+    SwiGLU has a second set of hidden channels, which gates the first: silu(x W_g) ∘ x W_1 with silu(z) = z σ(z)
     (Shazeer 2020, "GLU variants improve transformer").
 
     Formula: mlp(x) = gelu(x W_1 + b_1) W_2 + b_2
@@ -39,7 +39,7 @@ class MLP(Module):
 
     def __init__(self, c: TransformerConfig, key: Key, std: float) -> None:
         gated = c.activation == "swiglu"
-        self.c_fc = Linear(c.n_embd, (1 + gated) * c.inner, key.fold("c_fc"), c.bias)  # the gate, then what it lets by
+        self.c_fc = Linear(c.n_embd, (1 + gated) * c.inner, key.fold("c_fc"), c.bias)  # SwiGLU: gate, then gated
         self.c_proj = Linear(c.inner, c.n_embd, key.fold("c_proj"), c.bias, std)
         self.activation, self.p = c.activation, c.dropout
 
@@ -56,12 +56,32 @@ class MLP(Module):
         return gelu(h, "none" if self.activation == "gelu_exact" else "tanh")
 
 
-class Block(Module):
-    """One layer of the transformer: what attention finds, then what the perceptron makes of it, is added to x.
+@dataclass(frozen=True)
+class AttentionContext:
+    """What a block's attention is told besides the tensors. Every field may be None.
 
-    Between the two, a decoder that has a source reads it. Post-norm, the first transformer's form, normalizes each sum
-    instead of what enters the layer. The projections that end in the residual stream start smaller by √(number of
-    additions to it), so that its variance at the top does not grow with depth.
+    mask, positions, at and cache: as in SelfAttention. source_mask: the mask of CrossAttention.
+    """
+
+    mask: Any = None
+    positions: Positions | None = None
+    source_mask: Any = None
+    at: Any = None
+    cache: LayerCache | None = None
+
+
+NO_CONTEXT = AttentionContext()
+
+
+class Block(Module):
+    """One layer of the transformer: adds the output of attention to x, then the output of the MLP.
+
+    Each sublayer adds to x, so the gradient also reaches x unchanged. Normalizing what enters a sublayer keeps its
+    inputs at one scale, however large x has grown. A decoder with a source has cross attention between the two.
+    Post-norm, the form of the first transformer, normalizes each sum instead of what enters the sublayer.
+
+    The initial weights of the projections that add to x are divided by √(number of additions to x in all blocks), so
+    that the variance of x after the last block does not grow with depth.
 
     Formula: x ← x + attn(ln_1(x)), x ← x + mlp(ln_2(x)); post-norm: x ← ln_1(x + attn(x)), x ← ln_2(x + mlp(x))
     Paper: Radford et al. 2019, "Language models are unsupervised multitask learners", section 2.3
@@ -93,19 +113,15 @@ class Block(Module):
         self,
         x: Tensor,
         key: Key | None = None,
-        mask: Any = None,
-        positions: Positions | None = None,
+        context: AttentionContext = NO_CONTEXT,
         bias: Tensor | None = None,
         source: Tensor | None = None,
-        source_mask: Any = None,
-        at: Any = None,
-        cache: LayerCache | None = None,
     ) -> Tensor:
-        """x (B, T, C). mask, bias, at and cache: as in self-attention; source (B, S, C): what cross attention reads."""
-        x = self._add(x, self.ln_1, lambda h: self.attn(h, key and key.fold("attn"), mask, positions, bias, at, cache))
+        """x (B, T, C). bias: added to the scores of self-attention. source (B, S, C): what cross attention reads."""
+        c, attn_key, cross_key = context, key and key.fold("attn"), key and key.fold("cross")
+        x = self._add(x, self.ln_1, lambda h: self.attn(h, attn_key, c.mask, c.positions, bias, c.at, c.cache))
         if self.cross is not None:
-            cross_key = key and key.fold("cross")
-            x = self._add(x, self.ln_cross, lambda h: self.cross(h, source, cross_key, source_mask, cache))
+            x = self._add(x, self.ln_cross, lambda h: self.cross(h, source, cross_key, c.source_mask, c.cache))
         return self._add(x, self.ln_2, lambda h: self.mlp(h, key and key.fold("mlp")))
 
     def _add(self, x: Tensor, norm: LayerNorm | RMSNorm, layer: Any) -> Tensor:
@@ -116,40 +132,20 @@ def run_blocks(
     blocks: list[Block],
     x: Tensor,
     key: Key | None = None,
-    mask: Any = None,
-    positions: Positions | None = None,
+    context: AttentionContext = NO_CONTEXT,
     bias: Tensor | None = None,
     source: Tensor | None = None,
-    source_mask: Any = None,
-    recompute: bool = False,
-    at: Any = None,
     caches: Sequence[LayerCache] | None = None,
+    recompute: bool = False,
 ) -> Tensor:
     """x (B, T, C) through the blocks, one after the other. The arguments are those of a block's call.
 
-    recompute: each block keeps only what enters it, and is computed again in the backward (autograd/recompute.py).
+    caches: one for each block. recompute: each block keeps only its input, and runs again in the backward
+    (autograd/recompute.py).
     """
     for i, block in enumerate(blocks):
-        cache = None if caches is None else caches[i]
-        call = partial(_call, block, key and key.fold("h", i), mask, positions, source_mask, at, cache)
-        if recompute:
-            x = checkpoint(call, x, bias, source, parameters=block.parameters())
-        else:
-            x = call(x, bias, source)
+        if caches is not None:
+            context = replace(context, cache=caches[i])
+        inputs = (x, key and key.fold("h", i), context, bias, source)
+        x = checkpoint(block, *inputs, parameters=block.parameters()) if recompute else block(*inputs)
     return x
-
-
-def _call(
-    block: Block,
-    key: Key | None,
-    mask: Any,
-    positions: Positions | None,
-    source_mask: Any,
-    at: Any,
-    cache: LayerCache | None,
-    x: Tensor,
-    bias: Tensor | None,
-    source: Tensor | None,
-) -> Tensor:
-    """A block's call with the tensors, to which gradients flow back, in the last places."""
-    return block(x, key, mask, positions, bias, source, source_mask, at, cache)

@@ -1,4 +1,4 @@
-"""The hyper-parameters that all transformers here share, under the field's usual names."""
+"""The hyper-parameters that all transformers here share, under their usual names."""
 
 from __future__ import annotations
 
@@ -10,12 +10,15 @@ from ..forms import FORMS
 
 @dataclass(frozen=True)
 class TransformerConfig:
-    """What a stack of blocks is made of. The defaults are GPT-2's form. Raises BadInput for values that make no model.
+    """The sizes and the form of a stack of blocks. The defaults are GPT-2's form. Raises BadInput for invalid values.
 
-    block_size: the context, in tokens. n_kv_head: heads of keys and values, fewer than n_head for grouped-query
-    attention and 1 for multi-query (None: as many). n_inner: width of the perceptron (None: 4 n_embd). head_size:
-    channels of a head (None: n_embd / n_head). pre_norm: normalize what enters a layer, rather than what leaves it.
-    bias: in linear layers and normalizations. tied: the token table is the output layer, too.
+    block_size: the context, in tokens. n_layer: blocks. n_head: query heads. n_kv_head: key and value heads, fewer
+    than n_head for grouped-query attention and 1 for multi-query (None: n_head). n_embd: channels. head_size: channels
+    of a head (None: n_embd / n_head). n_inner: width of the MLP's hidden layer (None: 4 n_embd). dropout: the
+    probability with which activations are set to 0 in training. positions, norm, activation: one of their names in
+    tinygpt/forms.py. norm_eps: added to the variance, or to the mean square of norm="rms". pre_norm: normalize what
+    enters a sublayer, rather than the sum after it. bias: whether linear layers and normalizations have one. tied: the
+    token table is also the output layer.
     """
 
     vocab_size: int

@@ -1,6 +1,6 @@
 """GPT: a decoder-only transformer that predicts each next token.
 
-B batch, T time, C channels, V vocabulary.
+B batch, T time, T_all time with the tokens in a cache, C channels, H query heads, V vocabulary.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from typing import Any
 
 from autograd import Key, Tensor, array_module, dropout, linear
 
-from .block import Block, run_blocks
+from .block import AttentionContext, Block, run_blocks
 from .cache import Cache
 from .config import TransformerConfig
 from .layers import Embedding, LayerNorm, Linear, RMSNorm, make_norm
@@ -26,8 +26,8 @@ class GPTConfig(TransformerConfig):
 class GPT(Module):
     """Token and position vectors, n_layer blocks, a last normalization, and the token table again as output layer.
 
-    `recompute` chooses, for each forward anew, to keep only what enters each block and to compute the rest again in the
-    backward: less memory, more time, the same bits.
+    With recompute = True a forward keeps only the input of each block, and the backward computes the rest again. This
+    takes less memory and more time, and gives the same bits. It may be set anew before each forward.
 
     Formula: logits = ln_f(block_n(… block_1(wte[ids] + wpe))) · wteᵀ
     Paper: Radford et al. 2019, "Language models are unsupervised multitask learners", section 2.3
@@ -55,17 +55,18 @@ class GPT(Module):
     def __call__(self, ids: Any, key: Key | None = None, mask: Any = None) -> Tensor:
         """Logits (B, T, V) for ids (B, T). A key switches dropout on; without one it is off. mask: as in `hidden`.
 
-        Learned positions end at block_size; the others go on, though no model has been trained there.
+        Learned positions end at block_size. The other kinds continue, but where the model has not been trained. Raises
+        BadInput for a sequence longer than learned positions, IndexError for an id outside 0 … V − 1.
         """
         return self.logits(self.hidden(ids, key, mask=mask))
 
     def hidden(
         self, ids: Any, key: Key | None = None, cache: Cache | None = None, mask: Any = None, at: Any = None
     ) -> Tensor:
-        """The states (B, T, C) from which the next tokens are guessed.
+        """The states (B, T, C) from which `logits` predicts the next tokens. Raises as the call does.
 
-        cache: what has been read before ids, to which these are added. mask: boolean, True where a query may look,
-        broadcast to (B, H, T, T_all). at: where the tokens stand, if not after what the cache holds.
+        cache: the tokens read before ids, to which ids are appended. mask: boolean, True where a query may look,
+        broadcast to (B, H, T, T_all). at: the positions of ids (None: those after the tokens in the cache).
         """
         T = ids.shape[1]
         before = 0 if cache is None else cache.length
@@ -73,13 +74,13 @@ class GPT(Module):
             at = before + array_module(ids).arange(T)
         x = dropout(self.wpe.add(self.wte(ids), at), self.config.dropout, key and key.fold("embedding"))
         bias = self.wpe.bias(T, before + T, x)
-        x = run_blocks(
-            self.h, x, key, mask, self.wpe, bias, recompute=self.recompute, at=at, caches=cache and cache.layers
-        )
+        context = AttentionContext(mask, self.wpe, at=at)
+        caches = None if cache is None else cache.layers
+        x = run_blocks(self.h, x, key, context, bias, caches=caches, recompute=self.recompute)
         return x if self.ln_f is None else self.ln_f(x)
 
     def logits(self, hidden: Tensor) -> Tensor:
-        """(…, V) from states (…, C)."""
+        """Logits (…, V) from states (…, C)."""
         if self.lm_head is not None:
             return self.lm_head(hidden)
         return linear(hidden, self.wte.weight, transposed=True)

@@ -1,4 +1,4 @@
-"""The kinds of models, by the names that checkpoints have for them."""
+"""The kinds of models, by their names in checkpoints."""
 
 from __future__ import annotations
 
@@ -20,5 +20,5 @@ def kind_of(config: TransformerConfig) -> str:
 
 
 def build(config: TransformerConfig, key: Key) -> Module:
-    """A fresh model of the kind that the configuration is of."""
+    """A fresh model of the configuration's kind."""
     return _MODELS[kind_of(config)](config, key)

@@ -1,4 +1,4 @@
-"""The layers: a formula of `autograd` and the parameters it needs."""
+"""Layers: each is a formula of `autograd` together with its parameters."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from autograd import Key, Tensor, embedding, full, layer_norm, linear, rms_norm
 from .config import TransformerConfig
 from .module import Module, Parameter
 
-STD = 0.02  # of initial weights: Radford et al. 2019 (GPT-2), as its released code has it
+STD = 0.02  # of initial weights, as in the released code of GPT-2 (Radford et al. 2019)
 
 
 class Linear(Module):
@@ -39,7 +39,7 @@ class Embedding(Module):
 
 
 class LayerNorm(Module):
-    """(x − mean) / √(var + eps) · weight + bias over the channels, beginning as the plain normalization."""
+    """(x − mean) / √(var + eps) · weight + bias over the channels; weight starts at 1 and bias at 0."""
 
     weight: Parameter
     bias: Parameter | None
@@ -56,7 +56,7 @@ class LayerNorm(Module):
 
 
 class RMSNorm(Module):
-    """x / √(mean(x²) + eps) · weight over the channels: a layer norm that shifts nothing."""
+    """x / √(mean(x²) + eps) · weight over the channels: a layer norm without mean and bias."""
 
     weight: Parameter
     eps: float

@@ -1,7 +1,10 @@
-"""Who may look where, as matrices.
+"""Attention masks as matrices.
 
-A mask is boolean, (Tq, Tk) or broadcast to (B, H, Tq, Tk): True where a query may look at a key. `additive` turns
-it into the matrix that the formula adds to the scores. `attention(causal=True)` is causal_mask without the matrix.
+A mask is boolean, (Tq, Tk) or any shape that broadcasts to (B, H, Tq, Tk): True where a query may look at a key.
+`additive` turns it into the matrix that the formula adds to the scores. `attention(causal=True)` has the effect of
+causal_mask without the matrix.
+
+B batch, H heads, Tq queries, Tk keys.
 """
 
 from __future__ import annotations
@@ -15,7 +18,7 @@ from autograd import array_module
 def causal_mask(queries: int, keys: int, like: Any) -> Any:
     """(Tq, Tk), True at and below the diagonal that ends in the lower right corner: no query sees the future.
 
-    `like`: an array of the library to use.
+    like: an array of the library (NumPy or CuPy) in which the mask is made.
 
     Formula: may_look[i, j] = (j ≤ Tk − Tq + i)
     Paper: Vaswani et al. 2017, "Attention is all you need", section 3.2.3
@@ -27,7 +30,7 @@ def causal_mask(queries: int, keys: int, like: Any) -> Any:
 
 
 def banded_mask(queries: int, keys: int, width: int, like: Any) -> Any:
-    """(Tq, Tk), the lower `width` diagonals of causal_mask: every query sees its own key and width − 1 before it.
+    """(Tq, Tk), causal_mask limited to a band of `width` keys: every query sees its own key and width − 1 before it.
 
     Formula: may_look[i, j] = (p − width < j ≤ p), p = Tk − Tq + i
     Paper: Beltagy, Peters & Cohan 2020, "Longformer: the long-document transformer", section 3.1

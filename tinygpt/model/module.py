@@ -41,7 +41,7 @@ class Module:
         super().__setattr__(name, value)
 
     def named_parameters(self) -> dict[str, Parameter]:
-        """Each parameter once, under the first name that leads to it, such as "h.0.attn.c_attn.weight"."""
+        """Each parameter once, by its path, such as "h.0.attn.c_attn.weight"; a shared one by its first path."""
         found: dict[str, Parameter] = {}
         seen: set[int] = set()
         for name, parameter in _walk(self, ""):
@@ -55,7 +55,7 @@ class Module:
 
     @property
     def n_params(self) -> int:
-        """How many numbers training may change; a shared parameter counts once."""
+        """The number of trainable numbers; a shared parameter counts once."""
         return sum(p.size for p in self.parameters())
 
     def state_dict(self) -> dict[str, Any]:
@@ -65,8 +65,8 @@ class Module:
     def load_state_dict(self, state: dict[str, Any], strict: bool = True) -> None:
         """Copies arrays into the parameters of the same names.
 
-        Raises BadInput, before anything is changed, listing every name that is missing, unexpected or of another
-        shape; with strict=False missing and unexpected names are passed over.
+        Raises BadInput, before anything is changed, with every name that is missing, unexpected or of another shape;
+        with strict=False missing and unexpected names are ignored.
         """
         parameters = self.named_parameters()
         problems = [
@@ -85,11 +85,11 @@ class Module:
                 p.version += 1
 
     def to(self, device: str, dtype: str | None = None) -> Module:
-        """Moves every parameter to "cpu" or "cuda:i"; returns self. Do it before an optimizer is made.
+        """Moves every parameter to "cpu" or "cuda:i"; returns self. To be called before an optimizer is made.
 
-        dtype: rounds them, too, so that a model that is only used takes half the memory ("bfloat16", "float16"). One
-        that is to be trained stays as it is, and AdamW rounds for itself.
-        Raises RuntimeError for a device or a type that is missing here.
+        dtype: also converts them. "bfloat16" and "float16" halve the memory of a model that is only used. A model that
+        is to be trained should keep its precision: AdamW(dtype=…) does the rounding.
+        Raises RuntimeError for a device or a type that is not available.
         """
         for p in self.parameters():
             data = p.data if dtype is None else p.data.astype(float_type(dtype), copy=False)

@@ -1,9 +1,9 @@
-"""Where a token stands. Attention alone does not know: it treats its keys as a set.
+"""Positions of tokens. Attention alone knows no order: it treats its keys as a set.
 
 Absolute positions are added to the token's vector; relative ones act inside attention, on queries and keys (rotary) or
-on the scores (ALiBi, T5). Each class changes one of three things and leaves the others as they are.
+on the scores (ALiBi, T5). Each class overrides one of the three methods `add`, `turn` and `bias`.
 
-B batch, T time, C channels, H heads, D channels of a head.
+B batch, T time, Tq queries, Tk keys, C channels, H heads, D channels of a head.
 """
 
 from __future__ import annotations
@@ -21,29 +21,29 @@ from .module import Module, Parameter
 
 
 class Positions(Module):
-    """No positions at all, and what the others change of that.
+    """No positions at all, and the base of the other classes.
 
-    `at` says where the T tokens stand: (T,), or (B, T) where rows differ; None is 0 … T − 1. Relative positions are the
-    same wherever a sequence begins, so that a model may slide along a text.
+    `at` is the position of each of the T tokens: (T,), or (B, T) where rows differ; None is 0 … T − 1. With relative
+    positions it does not matter where a sequence begins, so that the context may slide along a text.
     """
 
     relative = True
 
     def add(self, x: Tensor, at: Any = None) -> Tensor:
-        """Token vectors (B, T, C) with the positions in them."""
+        """Token vectors (B, T, C), with their positions added."""
         return x
 
     def turn(self, x: Tensor, at: Any = None) -> Tensor:
-        """Queries or keys (B, H, T, D), changed by where they stand."""
+        """Queries or keys (B, H, T, D), rotated by their positions."""
         return x
 
     def bias(self, queries: int, keys: int, like: Tensor) -> Tensor | None:
-        """What is added to the scores (1, H, Tq, Tk), the last query standing beside the last key."""
+        """What is added to the scores, (1, H, Tq, Tk), or None. The last query has the position of the last key."""
         return None
 
 
 class LearnedPositions(Positions):
-    """A learned vector for each position, added to the token's own. There are as many as the context is long.
+    """A learned vector for each of the context's positions, added to the token's own.
 
     Formula: x_t = table[token_t] + positions[t]
     Paper: Radford et al. 2018, "Improving language understanding by generative pre-training", section 3.1
@@ -58,6 +58,7 @@ class LearnedPositions(Positions):
         self.weight = Parameter(key.normal((block_size, n_embd), STD))
 
     def add(self, x: Tensor, at: Any = None) -> Tensor:
+        """Token vectors (B, T, C) plus those of their positions. Raises BadInput for a position beyond the last."""
         n = x.shape[1] if at is None else int(at.max()) + 1 if at.size else 0
         if n > self.weight.shape[0]:
             raise BadInput(
@@ -68,9 +69,10 @@ class LearnedPositions(Positions):
 
 
 class SinusoidalPositions(Positions):
-    """Waves of many lengths, from 2π to 10000 · 2π positions, the same for every model and without end.
+    """Sines and cosines with wavelengths from 2π to 10000 · 2π positions. Nothing is learned, and no position is last.
 
-    Token vectors, which begin small, are scaled up so that waves of height 1 do not drown them (section 3.4 there).
+    The token vectors are multiplied by √C (section 3.4 of the paper): they start small, and waves of amplitude 1 would
+    otherwise hide them.
 
     Formula: x_t = √C · table[token_t] + pos[t], pos[t, 2i] = sin(t / 10000^(2i/C)), pos[t, 2i+1] = cos of the same
     Paper: Vaswani et al. 2017, "Attention is all you need", section 3.5
@@ -81,6 +83,7 @@ class SinusoidalPositions(Positions):
     relative = False
 
     def add(self, x: Tensor, at: Any = None) -> Tensor:
+        """√C times the token vectors (B, T, C), plus the waves of their positions."""
         _, T, C = x.shape
         xp = array_module(x.data)
         angles = _angles(xp, xp.arange(T) if at is None else xp.asarray(at), (C + 1) // 2, C)
@@ -89,8 +92,10 @@ class SinusoidalPositions(Positions):
 
 
 class RotaryPositions(Positions):
-    """Queries and keys are turned, each pair of channels by an angle that grows with the position, so that their
-    product depends on how far apart they stand and on nothing else. Channel i is paired with channel i + D/2.
+    """Rotates each pair of channels of queries and keys by an angle that grows with the position.
+
+    Of the positions, the product of a query and a key then depends on nothing but their difference. Channel i is paired
+    with channel i + D/2 (GPT-NeoX's order; the paper pairs 2i and 2i + 1, the same up to a permutation of channels).
 
     Formula: (a, b) ← (a cos tθ_i − b sin tθ_i, a sin tθ_i + b cos tθ_i), θ_i = 10000^(−2i/D)
     Paper: Su et al. 2021, "RoFormer: enhanced transformer with rotary position embedding", section 3.2.2
@@ -99,6 +104,7 @@ class RotaryPositions(Positions):
     """
 
     def turn(self, x: Tensor, at: Any = None) -> Tensor:
+        """Queries or keys (B, H, T, D), each pair of channels rotated by the angle of its position."""
         _, _, T, D = x.shape
         xp = array_module(x.data)
         angles = _angles(xp, xp.arange(T) if at is None else xp.asarray(at), D // 2, D)
@@ -110,7 +116,7 @@ class RotaryPositions(Positions):
 
 
 class ALiBi(Positions):
-    """Each head looks at far keys the less, the farther they are, at a rate of its own; nothing is learned.
+    """Each head lowers the score of a key in proportion to its distance, at a rate of its own; nothing is learned.
 
     Formula: score_ij ← score_ij − m_h |i − j|, m_h = 2^(−8h/H), h = 1 … H
     Paper: Press, Smith & Lewis 2021, "Train short, test long: attention with linear biases", section 3
@@ -124,6 +130,7 @@ class ALiBi(Positions):
         self.n_head = n_head
 
     def bias(self, queries: int, keys: int, like: Tensor) -> Tensor:
+        """−m_h |i − j|, (1, H, Tq, Tk), in the dtype of `like`."""
         xp = array_module(like.data)
         slopes = 2.0 ** (-8 * xp.arange(1, self.n_head + 1) / self.n_head)
         distance = xp.abs(_distances(xp, queries, keys))
@@ -131,10 +138,10 @@ class ALiBi(Positions):
 
 
 class T5Bias(Positions):
-    """A learned number for each head and each distance; distances that are far are told apart on a logarithmic scale.
+    """A learned number for each head and each bucket of distances; far distances share buckets on a logarithmic scale.
 
-    Half of the buckets hold one distance each, the others grow up to `max_distance`, beyond which all are one. Where
-    the sequence is seen on both sides, half of all are for what comes after. One table serves all layers.
+    Half of the buckets hold one distance each. The others grow up to `max_distance`; all distances from there on share
+    the last one. With both_sides, half of all buckets are for keys after the query. One table serves all layers.
 
     Formula: score_ij ← score_ij + table[bucket(j − i), h]
     Paper: Raffel et al. 2020, "Exploring the limits of transfer learning with T5", section 2.1, and its released code
@@ -153,12 +160,13 @@ class T5Bias(Positions):
         self.both_sides, self.max_distance = both_sides, max_distance
 
     def bias(self, queries: int, keys: int, like: Tensor) -> Tensor:
-        xp = array_module(queries)  # NumPy: which rows they are is known, and checked, without asking a GPU
+        """The table's numbers for the distances, (1, H, Tq, Tk)."""
+        xp = array_module(queries)  # NumPy: the rows are looked up, and checked, without waiting for a GPU
         rows = self.buckets(_distances(xp, queries, keys), xp)
         return ag.transpose(embedding(rows, self.weight), (2, 0, 1)).reshape(1, -1, queries, keys)
 
     def buckets(self, distances: Any, xp: Any) -> Any:
-        """The row of the table for each j − i."""
+        """The row of the table for each distance j − i."""
         n = self.weight.shape[0]
         rows = xp.zeros_like(distances)
         if self.both_sides:
@@ -174,7 +182,7 @@ class T5Bias(Positions):
 
 
 def make_positions(c: TransformerConfig, key: Key, both_sides: bool = False) -> Positions:
-    """The positions that a configuration names. both_sides: of an encoder, which sees what comes after, too."""
+    """The positions that a configuration names. both_sides: for an encoder, which also sees what comes after."""
     if c.positions == "learned":
         return LearnedPositions(c.block_size, c.n_embd, key)
     if c.positions == "alibi":
@@ -190,5 +198,5 @@ def _angles(xp: Any, at: Any, waves: int, channels: int) -> Any:
 
 
 def _distances(xp: Any, queries: int, keys: int) -> Any:
-    """j − i for query i and key j, the last of both in one place."""
+    """j − i for query i and key j, (Tq, Tk); the last query has the position of the last key."""
     return xp.arange(keys)[None, :] - (xp.arange(queries)[:, None] + (keys - queries))

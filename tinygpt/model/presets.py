@@ -1,7 +1,7 @@
-"""The models of 2018 to 2021 as configurations of ours, with what is known of how each was trained.
+"""Published models of 2018 to 2021 as configurations of this project, with what is known about their training.
 
-`find(name)` is one of them, `rows()` all of them as plain data for a table. Where the source does not say, there is
-None, which `shown` writes as a dash. The numbers stand in published.py.
+`find(name)` gives one of them, `rows()` all of them as plain data for a table. What a source does not say is None,
+which `shown` writes as a dash. The numbers are in published.py.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from .size import flops_per_token, training_flops, training_memory
 
 
 def find(name: str) -> Preset:
-    """The preset of that name, in any case and with spaces or dashes. Raises BadInput, listing the names there are."""
+    """The preset of that name, in any case, with spaces or dashes. Raises BadInput with the list of known names."""
     wanted = name.strip().lower().replace(" ", "-")
     for preset in PRESETS:
         if preset.name == wanted:
@@ -23,15 +23,16 @@ def find(name: str) -> Preset:
 
 
 def rows() -> list[dict[str, Any]]:
-    """One dictionary a model, all with the same names, in the order of publication: numbers, texts and None."""
+    """One dictionary for each model, all with the same keys, in the order of publication."""
     return [row(preset) for preset in PRESETS]
 
 
 def row(preset: Preset) -> dict[str, Any]:
-    """A preset as plain data. parameters are counted from our modules, the others are as published.
+    """A preset as plain data: numbers, texts, tuples of them, and None.
 
-    flops_6nd and flops: of the whole training, by 6 N D and counted exactly; None where the tokens are not known, and
-    the exact count for one stack of blocks only. training_bytes: weights, gradients and Adam's moments in float32.
+    parameters: counted from our modules; the other figures are the published ones. flops_6nd: of the whole training, by
+    the rule 6 N D; flops: counted exactly. Both are None if the number of tokens is not known, flops also for an
+    encoder–decoder. training_bytes: weights, gradients and Adam's moments in float32.
     """
     model, training = preset.outline(), preset.training
     c = model.config
@@ -67,7 +68,7 @@ def row(preset: Preset) -> dict[str, Any]:
 
 
 def shown(value: Any) -> str:
-    """One value of a row in a table's cell: None as a dash, whole numbers with commas."""
+    """A value as the text of a table's cell: None as a dash, whole numbers with commas."""
     if value is None:
         return "—"
     if isinstance(value, tuple):

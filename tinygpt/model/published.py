@@ -1,6 +1,6 @@
 """The published sizes and recipes, as data: GPT, BERT, GPT-2, RoBERTa, T5, GPT-3, GPT-Neo and GPT-J.
 
-M stands for millions as the sources print them.
+M and B: millions and billions, as the sources print them.
 """
 
 from __future__ import annotations
@@ -18,9 +18,10 @@ PETAFLOP_DAY = 1e15 * 24 * 60 * 60  # operations
 
 @dataclass(frozen=True)
 class Training:
-    """How a model was trained. tokens in all; batch: tokens in one; clip: the largest norm of the gradient, 0 for none.
+    """How a model was trained.
 
-    learning_rate: its peak. source: the paper or page and the table or section that says so.
+    source: the paper or page, and the table or section that says so. tokens: in all. batch: tokens in one step.
+    learning_rate: its peak. clip: the largest norm of the gradient, 0 for none.
     """
 
     source: str
@@ -39,9 +40,9 @@ class Training:
 class Preset:
     """A published model.
 
-    kind and sizes make it with our own modules (size.outline). published: its parameters as the source prints them,
-    rounded; released: as its released weights count, where they are known one by one. added: how many more ours has
-    than the released one, for the reasons that the note gives.
+    kind, sizes: what size.outline needs to make it with our modules. published: its number of parameters as the source
+    prints it, rounded. released: the exact number in its released weights, if known. added: how many more parameters
+    our model has, for the reasons that the note gives.
     """
 
     name: str
@@ -59,7 +60,7 @@ class Preset:
         return self.sizes.get("positions", "learned")
 
     def outline(self) -> Module:
-        """Its module with the shapes of its parameters and without their memory."""
+        """Our module for it, whose parameters have shapes but take no memory."""
         return outline(self.kind, self.sizes)
 
 
@@ -104,14 +105,14 @@ def _bert(name: str, n_layer: int, n_head: int, n_embd: int, published: int, rel
         added=_masked_head(n_embd, 30522) + _next_sentence_head(n_embd),
         note=(
             "The released count is that of the encoder with its pooler; ours adds the two heads of pretraining. "
-            "Tokens: a million steps of 128,000, as the paper rounds 256 · 512, though nine tenths of the steps had "
+            "Tokens: a million steps of 128,000 (the paper rounds 256 · 512), although nine tenths of the steps had "
             "sequences of 128."
         ),
     )
 
 
 def _masked_head(n_embd: int, vocab_size: int) -> int:
-    """A layer, its normalization, and a bias for each token."""
+    """A linear layer, its normalization, and a bias for each token."""
     return n_embd * n_embd + n_embd + 2 * n_embd + vocab_size
 
 
@@ -156,9 +157,9 @@ def _roberta(
         released=released,
         added=_masked_head(n_embd, 50265) + _next_sentence_head(n_embd),
         note=(
-            "The released count has a pooler; ours adds the head of masked language modeling, and one for the next "
-            "sentence that RoBERTa has not. Positions begin at row 2 of 514. Tokens: 500,000 steps of 8K sequences of "
-            "at most 512."
+            "The released count includes a pooler; ours adds the head of masked language modeling, and a head for the "
+            "next sentence, which RoBERTa does not have. Positions begin at row 2 of 514. Tokens: 500,000 steps of 8K "
+            "sequences of at most 512."
         ),
     )  # fmt: skip
 
@@ -227,8 +228,9 @@ def _gpt_neo(
         released=released,
         added=n_layer * 3 * n_embd,
         note=(
-            "Its queries, keys and values have no bias, ours have. Its attention does not divide by √D, and every "
-            f"second layer's sees 256 tokens. Tokens: {steps:,} steps of {training['batch'] // 2048} sequences of 2048."
+            "Its queries, keys and values have no bias; ours have one. Its attention does not divide by √D, and in "
+            f"every second layer it sees only 256 tokens. Tokens: {steps:,} steps of {training['batch'] // 2048} "
+            "sequences of 2048."
         ),
     )
 
@@ -255,11 +257,11 @@ GPT_J = Preset(
     released=6_050_882_784,
     added=28 * (4 + 2) * 4096 - 50400,
     note=(
-        "In each layer ours has biases in attention (4 C) and a second normalization (2 C), which GPT-J, whose "
-        "attention and perceptron stand side by side, has not; its output layer has a bias, ours has none. Rotary "
-        "positions turn 64 of its 256 channels a head, and all of ours. Tokens: 383,500 steps of 512 sequences of "
-        "2048, where the released configuration names 350,000. Its README counts 6,053,381,344: what each of "
-        "8 parts holds a copy of is counted 8 times."
+        "In each layer ours has biases in attention (4 C) and a second normalization (2 C). GPT-J has neither: its "
+        "attention and MLP run in parallel. Its output layer has a bias; ours has none. Its rotary positions rotate 64 "
+        "of the 256 channels of a head; ours rotate all. Tokens: 383,500 steps of 512 sequences of 2048; the released "
+        "configuration names 350,000 steps. Its README counts 6,053,381,344 parameters, because it counts parameters "
+        "of which each of 8 shards holds a copy 8 times."
     ),
 )  # fmt: skip
 

@@ -1,4 +1,4 @@
-"""The encoder–decoder: one stack reads a source from both sides, another writes the target and looks at it.
+"""The encoder–decoder: an encoder reads the whole source; a decoder writes the target and attends to the source.
 
 B batch, S time of the source, T time of the target, C channels, V vocabulary of the target.
 """
@@ -12,7 +12,7 @@ from typing import Any
 from autograd import Key, Tensor, array_module, dropout, linear
 
 from ..errors import BadInput
-from .block import Block, run_blocks
+from .block import AttentionContext, Block, run_blocks
 from .cache import Cache
 from .config import TransformerConfig
 from .layers import STD, Embedding, LayerNorm, Linear, RMSNorm, make_norm
@@ -24,14 +24,17 @@ from .positions import Positions, make_positions
 class Seq2SeqConfig(TransformerConfig):
     """The hyper-parameters of an encoder–decoder, whose decoder has n_layer blocks and vocab_size tokens.
 
-    n_encoder_layer: blocks of the encoder (None: n_layer). source_vocab_size: tokens of a source that has a vocabulary
-    and a table of its own (None: both sides share one). embedding_norm: normalize what enters either stack. init_std:
-    of initial weights; narrow models find out sooner where to look in the source with more, such as 1/√C.
+    n_encoder_layer: blocks of the encoder (None: n_layer). source_vocab_size: the vocabulary of a source that has a
+    token table of its own (None: both sides share one). embedding_norm: normalize what enters the blocks of each stack.
+    init_std: the standard deviation of the initial weights; with a larger one, such as 1/√C, narrow models learn sooner
+    where to look in the source.
 
-    T5 is pre_norm, norm="rms", norm_eps=1e-6, bias=False, activation="relu", positions="t5"; it neither divides the
-    scores by √D nor leaves what its output layer reads as it is, so whoever copies its weights multiplies the queries'
-    by √D and, where the output layer is tied, the decoder's last normalization's by 1/√C. BART is pre_norm=False,
-    positions="learned", activation="gelu_exact", embedding_norm=True; its tables of positions begin at row 2.
+    T5: pre_norm, norm="rms", norm_eps=1e-6, bias=False, activation="relu", positions="t5". T5 does not divide scores by
+    √D, so multiply its query weights by √D when copying them. With a tied output layer it also scales the last states
+    by 1/√C: multiply the weights of the decoder's last normalization by 1/√C.
+
+    BART: pre_norm=False, positions="learned", activation="gelu_exact", embedding_norm=True. Its position tables have
+    two unused rows at the start: skip them.
     """
 
     n_encoder_layer: int | None = None
@@ -46,10 +49,10 @@ class Seq2SeqConfig(TransformerConfig):
 
 
 class Stack(Module):
-    """One side of the model: vectors of tokens get positions and go through blocks.
+    """One side of the model: token vectors get their positions and pass through blocks.
 
-    Causal with a source to read it is the decoder; neither, the encoder. T5's table of distances is the stack's own and
-    serves all its blocks.
+    As the decoder it is causal and has cross attention to a source; as the encoder it has neither. Each stack has its
+    own table of T5's distances, which all its blocks share.
     """
 
     wpe: Positions
@@ -75,9 +78,9 @@ class Stack(Module):
         recompute: bool = False,
         cache: Cache | None = None,
     ) -> Tensor:
-        """x (B, T, C). Masks as attention wants them; source (B, S, C): what a decoder reads.
+        """x (B, T, C), token vectors. mask, source_mask: as in attention. source (B, S, C): what a decoder reads.
 
-        cache: what has been read before x and of the source, to which x is added.
+        cache: holds the earlier tokens, to which x is appended, and the source, which is not needed then.
         """
         T, before = x.shape[1], 0 if cache is None else cache.length
         at = before + array_module(x.data).arange(T) if before else None
@@ -86,13 +89,14 @@ class Stack(Module):
             x = self.ln_embedding(x)
         x = dropout(x, self.p, key and key.fold("embedding"))
         bias = self.wpe.bias(T, before + T, x)
+        context = AttentionContext(mask, self.wpe, source_mask, at)
         caches = None if cache is None else cache.layers
-        x = run_blocks(self.h, x, key, mask, self.wpe, bias, source, source_mask, recompute, at, caches)
+        x = run_blocks(self.h, x, key, context, bias, source, caches, recompute)
         return x if self.ln_f is None else self.ln_f(x)
 
 
 class Seq2Seq(Module):
-    """An encoder that sees its source whole, and a decoder that predicts each next token of the target from it.
+    """An encoder that sees the whole source, and a decoder that predicts each next token of the target.
 
     Formula: p(y | x) = Π_t softmax(decoder(y_<t, encoder(x)) · wteᵀ)[y_t]
     Paper: Vaswani et al. 2017, "Attention is all you need", section 3.1
@@ -126,14 +130,14 @@ class Seq2Seq(Module):
         """Logits (B, T, V): at t, of the target's next token after inputs[:, :t + 1], given the source (B, S).
 
         source_mask (B, S) is True at the source's real tokens (None: everywhere). A key switches dropout on. Learned
-        positions end at block_size, of either side; the others go on.
+        positions end at block_size on either side, and BadInput is raised beyond; the other kinds continue.
         """
         return self.decode(inputs, self.encode(source, source_mask, key), source_mask, key)
 
     def encode(self, source: Any, source_mask: Any = None, key: Key | None = None) -> Tensor:
-        """What the decoder reads (B, S, C) of ids (B, S). What stands at padding means nothing.
+        """The states (B, S, C) of ids (B, S), for the decoder to read. The states of padding are meaningless.
 
-        Raises BadInput for a source of no tokens, and a mask that is not boolean of the source's shape.
+        Raises BadInput for a source without tokens, and for a mask that is not boolean or not of the source's shape.
         """
         if source.ndim != 2 or source.shape[1] == 0:
             raise BadInput(f"sources must be ids of shape (batch, time) with a token at least, not {source.shape}")
@@ -151,8 +155,8 @@ class Seq2Seq(Module):
     ) -> Tensor:
         """Logits (B, T, V) for the target's ids (B, T) so far and the encoded source (B, S, C).
 
-        A row whose source is all padding reads nothing: its cross attention adds no more than its own bias.
-        cache: what `new_cache` gave, in place of the source, and has been read since; inputs are what comes after it.
+        If a row's source is all padding, its cross attention adds nothing but the bias of its output.
+        cache: from `new_cache`, in place of the source. It holds the target's earlier tokens; inputs come after them.
         """
         mask = _of_keys(source_mask, encoded.shape[:2]) if cache is None else cache.source_mask
         x = self.wte(inputs)
@@ -160,9 +164,9 @@ class Seq2Seq(Module):
         return linear(x, self.wte.weight, transposed=True) if self.lm_head is None else self.lm_head(x)
 
     def new_cache(self, encoded: Tensor, source_mask: Any = None, capacity: int | None = None) -> Cache:
-        """For targets of the encoded sources (B, S, C), of `capacity` tokens at most (None: block_size).
+        """A cache for targets of at most `capacity` tokens (None: block_size), given the encoded sources (B, S, C).
 
-        What cross attention asks of a source, its keys and values, is computed here, once. For use without gradients.
+        The keys and values of cross attention are computed here, once. For use without gradients.
         """
         size = self.config.block_size if capacity is None else capacity
         cache = Cache.empty(self.config, encoded.shape[0], size, encoded.data)
@@ -173,7 +177,7 @@ class Seq2Seq(Module):
 
 
 def _of_keys(source_mask: Any, shape: tuple[int, ...]) -> Any:
-    """(B, S) → (B, 1, 1, S): every head and query may look at the same keys."""
+    """(B, S) → (B, 1, 1, S): the same mask for every head and query."""
     if source_mask is None:
         return None
     mask = array_module(source_mask).asarray(source_mask)

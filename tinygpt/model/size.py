@@ -1,6 +1,6 @@
-"""How large a model is, before it is made: parameters, arithmetic and memory.
+"""The size of a model before it is made: parameters, arithmetic and memory.
 
-B batch, T time, C channels, D channels of a head, H heads, N parameters, K tokens of training.
+B batch, T time, C channels, H heads, d channels of a head, N parameters, D tokens of training.
 """
 
 from __future__ import annotations
@@ -17,10 +17,11 @@ from .kinds import CONFIGS, build, kind_of
 from .module import Module
 
 FLOAT32, FLOAT16 = 4, 2  # bytes
+ON_FIRST_TOKEN = ("pooler", "nsp_head")  # of an encoder: products of one token in each row
 
 
 def outline(kind: str, sizes: dict[str, Any]) -> Module:
-    """The module that this configuration makes, every parameter with its shape and without its memory.
+    """The module of this configuration, whose parameters have their shapes but take no memory.
 
     kind: "gpt", "bert" or "seq2seq"; sizes: keywords of that kind's configuration. Raises BadInput for another kind.
     """
@@ -31,11 +32,12 @@ def outline(kind: str, sizes: dict[str, Any]) -> Module:
 
 
 def training_flops(parameters: int, tokens: int) -> int:
-    """A multiplication and an addition for each weight and token, once forward and twice backward.
+    """One multiplication and one addition for each parameter and token: once forward, twice backward.
 
-    What attention does with the length of its context is left out; `flops_per_token` counts it.
+    N here is every parameter; the paper leaves the embeddings out. The part of attention that grows with the length of
+    the context is not counted; `flops_per_token` counts it.
 
-    Formula: FLOPs = 6 N K
+    Formula: FLOPs = 6 N D
     Paper: Kaplan et al. 2020, "Scaling laws for neural language models", section 2.1
     Example: examples/05_training.py
     Test: tests/test_size.py
@@ -44,32 +46,38 @@ def training_flops(parameters: int, tokens: int) -> int:
 
 
 def flops_per_token(model: Module, time: int) -> int:
-    """What one token of a sequence of T costs in training: every product, those of attention too.
+    """FLOPs that training spends on one token of a sequence of T: those of all matrix products, attention's too.
 
-    model: one stack of blocks (a GPT or an encoder); an outline will do. As in the paper, all T keys are counted for
-    each query, though a causal mask needs half of them; normalizations, activations and the softmax are not.
+    model: one stack of blocks (a GPT or an encoder), or its outline. As in the paper, all T keys are counted for each
+    query, though a causal mask needs only half of them. Unlike the paper we leave out the softmax and the embedding
+    look-up. The head of masked language modeling is counted for every token, though only chosen tokens pass through
+    it. The pooler and the head of next sentence prediction are not counted: they see one token of each row.
 
-    Formula: FLOPs a token = 3 (2 Σ (in · out over the linear layers) + 4 n_layer H D T)
+    Formula: FLOPs a token = 3 (2 Σ (in · out over the linear layers) + 4 n_layer H d T)
     Paper: Hoffmann et al. 2022, "Training compute-optimal large language models", appendix F
     Example: examples/05_training.py
     Test: tests/test_size.py
     """
     c: TransformerConfig = model.config
-    matrices = sum(p.size for name, p in model.named_parameters().items() if p.ndim == 2 and not is_table(name))
+    matrices = sum(
+        p.size
+        for name, p in model.named_parameters().items()
+        if p.ndim == 2 and not is_table(name) and not name.startswith(ON_FIRST_TOKEN)
+    )
     if c.tied:
         matrices += c.vocab_size * c.n_embd
-    attention = 2 * 2 * c.n_layer * c.n_head * c.channels_of_head * time  # q kᵀ, and the weights times v
+    attention = 2 * 2 * c.n_layer * c.n_head * c.channels_of_head * time  # q kᵀ, and the weights times v; all heads
     return 3 * (2 * matrices + attention)
 
 
 def is_table(name: str) -> bool:
-    """Whether rows are looked up in this matrix, rather than multiplied by it."""
+    """Whether this matrix is a table, whose rows are looked up, rather than a factor of a product."""
     return name.split(".")[-2:-1] in (["wte"], ["wpe"], ["wse"])
 
 
 @dataclass(frozen=True)
 class TrainingMemory:
-    """Bytes that a step of training needs."""
+    """Bytes that a training step needs."""
 
     weights: int
     gradients: int
@@ -78,7 +86,7 @@ class TrainingMemory:
 
     @property
     def state(self) -> int:
-        """What is there whatever the batch is."""
+        """The part that does not depend on the batch."""
         return self.weights + self.gradients + self.adam
 
     @property
@@ -105,11 +113,13 @@ def activation_bytes(
     recompute: bool = False,
     scores: bool = True,
 ) -> int:
-    """What the blocks keep for the backward, as the paper counts it for GPT-3's form; `number`: bytes of an element.
+    """Bytes that the blocks keep for the backward, as the paper counts them for GPT-3's form.
 
-    Of each block 16 arrays as large as its input and two masks of dropout of one byte an element; of attention the
-    softmax of the scores, its mask and their product. Our kernel at speed makes the scores anew and keeps none of
-    these (scores=False), unless rows are short (`training_memory`). recompute: every block keeps its input alone.
+    Each block keeps 16 arrays of the size of its input and two dropout masks of one byte an element. Its attention
+    keeps the softmax of the scores, its dropout mask, and the product of the two. Our fast kernel computes the scores
+    again in the backward and keeps none of these (scores=False), except for short rows (`training_memory`).
+
+    number: bytes of an element. recompute: each block keeps only its input.
 
     Formula: bytes = T B C n_layer (34 + 5 H T / C); recomputed: 2 T B C n_layer
     Paper: Korthikanti et al. 2022, "Reducing activation recomputation in large transformer models", section 4.1

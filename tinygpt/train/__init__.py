@@ -1,4 +1,4 @@
-"""Training: a task is its loss function, the loop is a generator that knows none of them."""
+"""Training: each task is a loss function; the loop is a generator that works with any of them."""
 
 from .adam import AdamW
 from .evaluate import evaluate, guesses_of, masked_accuracy, pairs_told_apart

@@ -26,15 +26,19 @@ REMEDY = "lower the learning rate, lengthen the warm-up, or clip the gradients"
 
 
 class AdamW:
-    """Owns the gradients and the two moments of the parameters it is given, which become views of one buffer.
+    """Adam for parameters whose values, gradients and moments it holds in flat buffers; each becomes a view.
 
-    Weight decay applies to matrices only. The formula stands in autograd/kernels/reference/adam.py.
+    The formula is in autograd/kernels/reference/adam.py. beta1, beta2: how much of the running means of the gradients
+    and of their squares each step keeps. eps: added to the root of the second mean, so that nothing is divided by 0.
+    weight_decay: for matrices only. grad_clip: the largest norm of the gradient (0: no clipping). The defaults are
+    GPT-3's (Brown et al. 2020, appendix B).
 
-    dtype: what the parameters are computed with from now on, if it is to be another than they have: "bfloat16" or
-    "float16" for half the memory and several times the speed on a GPU. What is updated stays float32, and so do
-    gradients and moments (flat.py). float16 has a scale for its losses, by which `backward` has to begin:
-    loss.backward(optimizer.loss_scale). A step whose gradients overflow is then skipped, and counts for nothing but
-    `steps`. Raises RuntimeError for bfloat16 where the package that it needs is missing.
+    dtype: the precision in which the parameters compute from now on (None: the one they have). On a GPU "bfloat16" and
+    "float16" halve the memory of activations and are several times as fast. The values that are updated, the
+    gradients and the moments stay float32 (flat.py). float16 needs a scaled loss: start the backward with
+    loss.backward(optimizer.loss_scale). A step whose gradients overflow is then skipped; only `steps` counts it.
+
+    Raises BadInput for no parameters or a value out of range, RuntimeError for bfloat16 if ml_dtypes is missing.
     """
 
     def __init__(
@@ -66,15 +70,16 @@ class AdamW:
 
     @property
     def loss_scale(self) -> Array | None:
-        """What `backward` begins with, an array of one number; None for 1."""
+        """The gradient with which `backward` starts: a one-element array, or None for 1."""
         return None if self.scaling is None else self.scaling.scale
 
     def step(self, lr: float, count: int = 1) -> Array:
-        """Divides the gradients by `count`, clips, updates, forgets them; returns their norm before clipping.
+        """Divides the gradients by `count`, clips, updates, discards them; returns their norm before clipping.
 
-        count: how many targets a summed loss covered. Nothing changes where a gradient is not finite. On the CPU that
-        raises FloatingPointError, naming the first such parameter's shape, unless a loss scale expects it now and then.
-        A GPU is not waited for: the norm is an array of one number there, which says so to whoever reads it.
+        count: the number of targets that a summed loss covered. If a gradient is not finite, neither values nor moments
+        change. On the CPU this raises FloatingPointError, naming the shape of the first such parameter, unless there is
+        a loss scale, with which gradients overflow now and then. On a GPU nothing waits for the result: the norm is a
+        one-element array, and is not finite in this case.
         """
         group = self.group
         group.complete_gradients()
@@ -100,19 +105,19 @@ class AdamW:
         return norm
 
     def zero_grad(self) -> None:
-        """Forgets gradients that no step has used."""
+        """Discards gradients that no step has used."""
         self.group.forget_gradients()
 
     def value_of(self, parameter: Parameter) -> Array:
-        """What is updated: of 16-bit parameters the float32 value behind them."""
+        """The value that is updated: for a 16-bit parameter the float32 value behind it."""
         return self.group.value_of(parameter)
 
     def state(self) -> dict[str, Array]:
-        """For checkpoints: the moments, flat, in the order of the buffer, and what a loss scale has found."""
+        """For checkpoints: the flat moments, in the order of the buffer, and the state of the loss scale, if any."""
         return {"m": self.m, "v": self.v, **({} if self.scaling is None else self.scaling.state())}
 
     def load_state(self, state: Mapping[str, Array], steps: int) -> None:
-        """What `state` gave after so many steps, in any precision. Raises BadInput for moments of another model."""
+        """Restores what `state` returned after `steps` steps. Raises BadInput for the moments of another model."""
         for name, buffer in (("m", self.m), ("v", self.v)):
             if name not in state or state[name].shape != buffer.shape:
                 raise BadInput(f"it holds no moments adam.{name} that fit the model")

@@ -1,8 +1,8 @@
-"""Everything a run needs to go on as if it had never stopped, in one file.
+"""Everything that a run needs to continue as if it had never stopped, in one file.
 
-    model.<name>      each parameter, in float32 whatever it is computed with
+    model.<name>      each parameter, in float32 even if it computes in 16 bits
     adam.m, adam.v    the optimizer's moments, flat, in the optimizer's order
-    adam.scale        where losses are scaled (float16); adam.good and adam.counted: how many steps went well
+    adam.scale        the loss scale (float16 only), with its counts of good steps, adam.good and adam.counted
     metadata          step, configuration of model and run (JSON), the tokenizer (JSON), what computed it
 """
 
@@ -30,7 +30,7 @@ FORMAT = "tinygpt-checkpoint-1"
 
 @dataclass
 class Checkpoint:
-    """A checkpoint in memory. `arrays` are windows on the file until they are copied into a model."""
+    """A loaded checkpoint. `arrays` are read-only views of the file; their values are read when they are used."""
 
     step: int
     model_config: TransformerConfig
@@ -40,13 +40,13 @@ class Checkpoint:
     arrays: dict[str, np.ndarray]
 
     def model(self, device: str = "cpu") -> Any:
-        """A model with these parameters. Raises BadInput where they do not fit the configuration."""
+        """A model with these parameters. Raises BadInput if they do not fit the configuration."""
         model = build(self.model_config, Key(0))
         model.load_state_dict(self._part("model."))
         return model.to(device)
 
     def restore(self, optimizer: AdamW) -> None:
-        """Brings back what the optimizer knows; its parameters must be those of `model()`, before they were rounded.
+        """Restores the state of an optimizer that was made for the parameters of `model()`, not rounded before.
 
         Raises BadInput for the moments of another model.
         """
@@ -67,7 +67,7 @@ def save_checkpoint(
     run: dict[str, Any],
     tokenizer: BaseTokenizer,
 ) -> None:
-    """Writes the state after `step` finished steps, whole or not at all. Raises BadInput where the disk refuses."""
+    """Writes the state after `step` finished steps, atomically. Raises BadInput if the file cannot be written."""
     values = {name: wide(optimizer.value_of(p)) for name, p in model.named_parameters().items()}
     arrays = {f"model.{name}": to_numpy(value) for name, value in values.items()}
     arrays |= {f"adam.{name}": to_numpy(value) for name, value in optimizer.state().items()}

@@ -8,10 +8,11 @@ SAFE = 1e-6  # added to the norm, as PyTorch's clip_grad_norm_ does, so that run
 
 
 def clip_factor(norm: Array, max_norm: float) -> Array:
-    """What all gradients are multiplied by so that their norm, taken over all parameters together, is at most max_norm.
+    """The factor for all gradients that limits their norm, taken over all parameters together, to max_norm.
 
-    One factor for all keeps the direction of the step; max_norm = 0 clips nothing. On a GPU norm and factor are arrays
-    of one number, for which nobody waits; of a norm that is not finite the factor is NaN, so that `adam_step` can tell.
+    One factor for all parameters keeps the direction of the step; max_norm = 0 clips nothing. On a GPU norm and factor
+    are one-element arrays, so that nothing waits for them. If the norm is not finite the factor is NaN, which tells
+    `adam_step` to change nothing.
 
     Formula: g ← g · min(1, max_norm / (‖g‖ + 1e-6))
     Paper: Pascanu, Mikolov & Bengio 2013, "On the difficulty of training recurrent neural networks", algorithm 1

@@ -1,4 +1,4 @@
-"""The loss over a whole text."""
+"""How well a model predicts: its loss over a whole text, and the accuracy of an encoder."""
 
 from __future__ import annotations
 
@@ -25,28 +25,28 @@ class Evaluation:
 
     @property
     def loss(self) -> float:
-        """Nats a token: comparable between models with the same tokenizer only."""
+        """Nats a token: comparable only between models with the same tokenizer."""
         return self.nats / self.tokens
 
     @property
     def perplexity(self) -> float:
-        """How many equally likely tokens would be as hard to guess among.
+        """The number of equally likely tokens among which a guess would be as hard.
 
         Formula: perplexity = exp(−(1/N) Σ log p(x_i | x_<i))
         Paper: Jelinek et al. 1977, "Perplexity, a measure of the difficulty of speech recognition tasks"
         Example: examples/05_training.py
         Test: tests/test_training.py
         """
-        return math.exp(min(self.loss, 700.0))
+        return math.exp(min(self.loss, 700.0))  # exp overflows beyond 709
 
     @property
     def bits_per_byte(self) -> float:
-        """Comparable between any two models of the same text."""
+        """Comparable between any two models on the same text, whatever their tokenizers."""
         return bits_per_byte(self.nats, self.n_bytes)
 
 
 def evaluate(model: Any, loss: Loss, batches: Iterable[Any], n_bytes: int = 0) -> Evaluation:
-    """Adds up the loss over batches, without gradients and without dropout. Raises ValueError for no targets."""
+    """Sums the loss over batches, without gradients and without dropout. Raises ValueError if there are no targets."""
     totals, tokens = [], 0
     with no_grad():
         for batch in batches:
@@ -55,11 +55,11 @@ def evaluate(model: Any, loss: Loss, batches: Iterable[Any], n_bytes: int = 0) -
             tokens += count
     if tokens == 0:
         raise ValueError("there is nothing to evaluate: no target counts towards the loss")
-    return Evaluation(sum(total.item() for total in totals), tokens, n_bytes)  # a GPU is waited for only now
+    return Evaluation(sum(total.item() for total in totals), tokens, n_bytes)  # only this waits for a GPU
 
 
 def guesses_of(model: Any) -> Guess:
-    """The likeliest token at each place, as an encoder sees it."""
+    """A function that gives an encoder's likeliest token at each position of a batch."""
 
     def guess(batch: MaskedBatch) -> Array:
         with no_grad():
@@ -70,9 +70,9 @@ def guesses_of(model: Any) -> Guess:
 
 
 def pairs_told_apart(model: Any, batches: Iterable[MaskedBatch]) -> float:
-    """The share of pairs of which an encoder says rightly whether the second text follows the first.
+    """The share of pairs for which an encoder says correctly whether the second text follows the first.
 
-    Raises ValueError where there are no pairs.
+    Raises ValueError if there are no pairs.
     """
     right, count = 0, 0
     with no_grad():
@@ -86,9 +86,9 @@ def pairs_told_apart(model: Any, batches: Iterable[MaskedBatch]) -> float:
 
 
 def masked_accuracy(guess: Guess, batches: Iterable[MaskedBatch]) -> float:
-    """The share of the chosen tokens that are guessed. Raises ValueError where none is chosen.
+    """The share of the chosen tokens that are guessed correctly. Raises ValueError if no token is chosen.
 
-    Beside a model's stand those of the baselines in tinygpt/text/masked_baselines.py.
+    tinygpt/text/masked_baselines.py has simple guesses with which a model's can be compared.
     """
     right, count = 0, 0
     for batch in batches:

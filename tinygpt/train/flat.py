@@ -1,4 +1,4 @@
-"""Parameters laid out side by side, so that what concerns all of them is one pass over one array."""
+"""Parameters laid out in one contiguous buffer, so that an operation on all of them is one pass over one array."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from ..model.module import Parameter
 class FlatGroup:
     """Values and gradients of some parameters in two contiguous buffers; each Parameter becomes a view.
 
-    Decayed parameters come first, so that `values[:n_decayed]` is what weight decay applies to. `backward` writes
-    gradients straight into `gradients`.
+    Parameters with weight decay come first, so that `values[:n_decayed]` are theirs. `backward` writes gradients
+    straight into `gradients`.
 
-    Where `dtype`, in which the parameters are computed with, has 16 bits, both buffers are float32 all the same, and
-    the parameters are views of a third one: the values rounded, which `changed` makes anew. What a step changes is
-    often less than half the distance from one 16-bit number to the next. Rounded it would be lost each time; in the
-    values it adds up.
+    dtype: the precision in which the parameters compute (None: the one they have). If it has 16 bits, both buffers are
+    float32 all the same, and the parameters are views of a third buffer with the rounded values, which `changed`
+    refreshes. A step often changes a value by less than half the distance between neighbouring 16-bit numbers. In 16
+    bits every such change would be lost; in the float32 values they add up.
 
     Formula: W ← W − step in float32, and forward and backward compute with round(W)
     Paper: Micikevicius et al. 2018, "Mixed precision training", section 3.1
@@ -50,22 +50,22 @@ class FlatGroup:
         self._round()
 
     def value_of(self, parameter: Parameter) -> Array:
-        """A parameter's exact value, not rounded to 16 bits; of a parameter outside the group, what it holds."""
+        """A parameter's value before it is rounded to 16 bits; for a parameter outside the group, its array."""
         return self._value_of.get(parameter, parameter.data)
 
     def complete_gradients(self) -> None:
-        """A parameter that took no part in the loss has a gradient of 0, not what an earlier step left behind."""
+        """Sets the gradient of each parameter that took no part in the loss to 0, in place of an earlier step's."""
         for p in self.parameters:
             if p.grad is None:
                 p.grad_buffer[...] = 0
 
     def forget_gradients(self) -> None:
-        """The next gradient of each parameter is written, not added: the buffer need not be zeroed."""
+        """Makes the next gradient of each parameter overwrite the last one, so that the buffer need not be zeroed."""
         for p in self.parameters:
             p.grad = None
 
     def changed(self) -> None:
-        """The values are others now: rounds them again, and tells every recorded graph."""
+        """To be called after the values have changed: rounds them again, and marks recorded graphs as outdated."""
         self._round()
         for p in self.parameters:
             p.version += 1

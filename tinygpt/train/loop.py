@@ -1,4 +1,4 @@
-"""The training loop: a generator that yields after every step, so that whatever else happens stands in the script."""
+"""The training loop: a generator that yields after every step, so that evaluation and saving are up to the caller."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ from .schedules import Schedule, constant
 
 @dataclass(frozen=True)
 class Step:
-    """What one step did; a GPU may still be doing it, and whoever reads `loss` or `grad_norm` waits for it.
+    """What one step did. A GPU may still be at work on it; reading `loss` or `grad_norm` waits for the result.
 
-    Both raise FloatingPointError where the gradients are not finite, and the step has changed nothing. Where losses are
-    scaled (float16) gradients are expected to overflow now and then: the step is `skipped`, unless the loss itself is
-    not finite or the scale has become so small that it cannot be what is wrong.
+    Reading either raises FloatingPointError if the gradients were not finite; the step has then changed nothing. With
+    a loss scale (float16), gradients are expected to overflow now and then. Such a step is `skipped` and raises
+    nothing, unless the loss itself is not finite or the scale is already too small to be the cause.
     """
 
     index: int
@@ -33,7 +33,7 @@ class Step:
     """The summed loss of each micro-batch, in nats."""
     norm: Array
     scale: Array | None = None
-    """By what losses are multiplied from now on, where they are."""
+    """The factor for the next loss (float16); None without scaling."""
 
     @property
     def loss(self) -> float:
@@ -42,7 +42,7 @@ class Step:
 
     @property
     def grad_norm(self) -> float:
-        """Of the mean loss's gradient, before it is clipped."""
+        """The norm of the gradient of the mean loss, before clipping."""
         return self._read[1]
 
     @property
@@ -72,14 +72,15 @@ def train(
     start: int = 0,
     seed: int = 0,
 ) -> Iterator[Step]:
-    """Steps start … max_iters − 1: forward, backward, clip, Adam.
+    """Runs steps start … max_iters − 1: forward, backward, clip, Adam.
 
-    Micro-batch j of step i is batches(i · accumulate + j). Their summed losses are divided once, by all their targets
-    together, so that ragged micro-batches weigh by their tokens. Everything random follows from (seed, i, j), so that
-    a run resumed at `start` takes the very steps it would have taken.
+    Micro-batch j of step i is batches(i · accumulate + j). Their summed losses are divided once, by the number of all
+    their targets, so that each target has the same weight even if micro-batches differ in size. Everything random
+    follows from (seed, i, j), so a run resumed at `start` takes exactly the steps it would have taken.
 
-    Nothing here waits for a GPU. Raises FloatingPointError where loss or gradients are not finite, with the step's
-    number; on a GPU the step that is yielded does, once it is read.
+    Raises ValueError if a step has no target, and FloatingPointError, with the step's number, if loss or gradients are
+    not finite. Nothing here waits for a GPU: on a GPU, and with a loss scale, FloatingPointError is raised when the
+    yielded step is read.
     """
     configure()
     rate = learning_rate if callable(learning_rate) else constant(learning_rate)

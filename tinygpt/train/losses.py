@@ -1,7 +1,7 @@
-"""One loss function a task: loss(model, batch, key) → (total, count), a sum in nats and how many targets it covers.
+"""One loss function for each task: loss(model, batch, key) → (total, count), a sum in nats and its number of targets.
 
-Sum and count stay apart so that whoever combines several batches divides once, by all targets together. A batch is on
-the CPU, whatever device the model is on: what is counted and chosen here makes no GPU wait.
+Sum and count are separate so that a caller that combines several batches divides once, by the number of all targets.
+A batch is on the CPU, whatever device the model is on, so that counting and choosing targets never waits for a GPU.
 B batch, T time, V vocabulary.
 """
 
@@ -33,9 +33,9 @@ def causal_lm_loss(model: Any, batch: Batch, key: Key | None = None) -> tuple[Te
 
 
 def masked_lm_loss(model: Any, batch: MaskedBatch, key: Key | None = None) -> tuple[Tensor, int]:
-    """The negative log-likelihood of each chosen token given all that was left of the text around it.
+    """The negative log-likelihood of each chosen token given the text in which the chosen tokens are hidden.
 
-    The others have no target, and the head, which is as wide as the vocabulary, never sees their states.
+    The other tokens have no target. Their states skip the output head, which is as wide as the vocabulary.
 
     Formula: L = −Σ_{t chosen} log p(x_t | the text in which chosen tokens are hidden)
     Paper: Devlin et al. 2019, "BERT", section 3.1, task 1
@@ -54,7 +54,7 @@ def next_sentence_loss(model: Any, batch: MaskedBatch, key: Key | None = None) -
 
 
 def bert_loss(model: Any, batch: MaskedBatch, key: Key | None = None) -> tuple[Tensor, int]:
-    """Both tasks at once: the mean over tokens plus the mean over pairs, as a sum over tokens and their number.
+    """Both tasks at once: the mean over tokens plus the mean over pairs, times the number of tokens; and that number.
 
     Devlin et al. 2019, "BERT", appendix A.2.
     """
@@ -83,8 +83,8 @@ def seq2seq_loss(
 ) -> tuple[Tensor, int]:
     """The negative log-likelihood of each target, given its source: translation, summarization, denoising.
 
-    label_smoothing ε asks for 1 − ε on the right token and ε spread over all, which costs likelihood and makes better
-    translations (Vaswani et al. 2017, section 5.4).
+    label_smoothing ε: the target is 1 − ε on the right token plus ε spread evenly over all tokens. This costs
+    likelihood but improves translations (Vaswani et al. 2017, section 5.4).
 
     Formula: L = −Σ_t log p(y_t | y_0 … y_{t−1}, x)
     Paper: Sutskever, Vinyals & Le 2014, "Sequence to sequence learning with neural networks", section 2

@@ -1,7 +1,8 @@
-"""What a text that a model wrote is worth beside texts that people wrote, and what simple means are worth.
+"""Metrics that compare the texts of a model with references that people wrote, and simple baselines.
 
-Every measure takes one hypothesis a source and, of each, all its references. BLEU, chrF and ROUGE are those of the
-libraries `sacrebleu` and `rouge-score`, so that their numbers can be compared with published ones.
+Every metric takes one hypothesis for each source, and for each hypothesis the list of its references. BLEU, chrF and
+ROUGE are those of the libraries `sacrebleu` and `rouge-score`, so that their numbers can be compared with published
+ones.
 """
 
 from __future__ import annotations
@@ -16,23 +17,25 @@ from ..errors import BadInput, MissingExtra
 from ..text.pairs import Pair
 
 _WORD = re.compile(r"\w+(?:['’-]\w+)*['’]?|[^\w\s]")
-"""Words with their apostrophes and hyphens, and each other sign on its own."""
+"""Words with their apostrophes and hyphens; any other character except white space on its own."""
 
 ROUGES = {"rouge1": "ROUGE-1", "rouge2": "ROUGE-2", "rougeL": "ROUGE-L"}
 
 
 def bleu(hypotheses: Sequence[str], references: Sequence[Sequence[str]]) -> float:
-    """Of all sentences together, 0 to 100: how many runs of one to four words the references have, too.
+    """BLEU of the whole corpus, 0 to 100: the precision of n-grams of one to four words, less a penalty for brevity.
 
     Papineni et al. 2002, "BLEU: a method for automatic evaluation of machine translation", section 2. Raises BadInput
-    where there is nothing to compare, MissingExtra where sacrebleu is not installed.
+    if there is nothing to compare, MissingExtra if sacrebleu is not installed.
     """
     _check(hypotheses, references)
     return _library("sacrebleu").corpus_bleu(list(hypotheses), _transposed(references)).score
 
 
 def chrf(hypotheses: Sequence[str], references: Sequence[Sequence[str]]) -> float:
-    """The same, 0 to 100, of runs of one to six characters: kinder to a wrong ending of a right word.
+    """chrF of the whole corpus, 0 to 100: the F-score of n-grams of one to six characters.
+
+    A right word with a wrong ending counts for something, which it does not in BLEU.
 
     Popović 2015, "chrF: character n-gram F-score for automatic MT evaluation", section 2. Raises as bleu does.
     """
@@ -41,10 +44,11 @@ def chrf(hypotheses: Sequence[str], references: Sequence[Sequence[str]]) -> floa
 
 
 def rouge(hypotheses: Sequence[str], references: Sequence[Sequence[str]]) -> dict[str, float]:
-    """ROUGE-1, ROUGE-2 and ROUGE-L, 0 to 100: shared words, pairs of words, and words in the same order.
+    """ROUGE-1, ROUGE-2 and ROUGE-L, 0 to 100: shared words, shared bigrams, longest common subsequence of words.
 
-    F-measures of stemmed words, of each hypothesis the best over its references, averaged. Lin 2004, "ROUGE: a package
-    for automatic evaluation of summaries", sections 2 and 3. Raises as bleu does, where rouge-score is not installed.
+    F-measures over stemmed words: the best over the references of each hypothesis, averaged over the hypotheses. Lin
+    2004, "ROUGE: a package for automatic evaluation of summaries", sections 2 and 3. Raises BadInput if there is
+    nothing to compare, MissingExtra if rouge-score is not installed.
     """
     _check(hypotheses, references)
     scorer = _library("rouge_score.rouge_scorer").RougeScorer(list(ROUGES), use_stemmer=True)
@@ -53,14 +57,14 @@ def rouge(hypotheses: Sequence[str], references: Sequence[Sequence[str]]) -> dic
 
 
 def exact_match(hypotheses: Sequence[str], references: Sequence[Sequence[str]]) -> float:
-    """The share, 0 to 100, of hypotheses that are one of their references, white space at either end apart."""
+    """The percentage of hypotheses that equal one of their references, white space at both ends ignored."""
     _check(hypotheses, references)
     right = [text.strip() in {one.strip() for one in each} for text, each in zip(hypotheses, references, strict=True)]
     return 100 * sum(right) / len(right)
 
 
 class WordForWord:
-    """The translator that knows words and no grammar: each word becomes the one it keeps company with most.
+    """A translator that knows words and no grammar: each word becomes the target word of the highest Dice coefficient.
 
     Formula: f(e) = argmax_f dice(e, f), dice(e, f) = 2 n(e, f) / (n(e) + n(f)), n counting pairs of sentences
     Paper: Smadja, McKeown & Hatzivassiloglou 1996, "Translating collocations for bilingual lexicons", section 4
@@ -85,17 +89,17 @@ class WordForWord:
         self.dictionary = {e: f for e, (_, f) in best.items()}
 
     def __call__(self, source: str) -> str:
-        """A word that was never seen stays as it is, and so does what stands between words."""
+        """Translates word by word. Unknown words stay as they are, and so does what stands between words."""
         return _WORD.sub(lambda word: self.dictionary.get(word[0], word[0]), source)
 
 
 def lead_sentence(text: str) -> str:
-    """The first sentence, which of most articles is a summary hard to beat."""
+    """The first sentence: for most articles a summary that is hard to beat."""
     return re.split(r"(?<=[.!?])\s+(?=[\"'(]*[A-Z])", text.strip(), maxsplit=1)[0]
 
 
 def _transposed(references: Sequence[Sequence[str]]) -> list[list[str | None]]:
-    """The first reference of each, the second, and so on: as sacrebleu wants them, None where there are no more."""
+    """The first references of all, then the second ones, and so on, as sacrebleu wants them; None for a missing one."""
     most = max(map(len, references))
     return [[each[i] if i < len(each) else None for each in references] for i in range(most)]
 

@@ -1,10 +1,10 @@
-"""The directory of a training run: what stands where, and what may be overwritten.
+"""The directory of a training run: which files it holds, and what may be overwritten.
 
     config.json             every option of the run, the corpus's fingerprint, what computed it
     tokenizer.json          text to token ids and back
-    checkpoint.safetensors  parameters, moments, step: enough to go on or to generate
-    log.jsonl               one line a step, one line an evaluation
-    loss.svg                the curve of both (loss.png too where matplotlib is installed)
+    checkpoint.safetensors  parameters, moments, step: enough to continue or to generate
+    log.jsonl               one line for each step and for each evaluation
+    loss.svg                the loss curves of both (also loss.png if matplotlib is installed)
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from ..text.tokenizer import load_tokenizer
 from .checkpoints import Checkpoint, load_checkpoint
 
 OURS = ("config.json", "tokenizer.json", "checkpoint.safetensors", "log.jsonl", "loss.svg", "loss.png")
-UNFINISHED = tuple(f".{name}." for name in OURS)  # how files begin that a run which was killed was writing
+UNFINISHED = tuple(f".{name}." for name in OURS)  # prefixes of files that a killed run was writing
 
 
 class Run:
@@ -37,8 +37,8 @@ class Run:
     def create(cls, path: str | os.PathLike[str], overwrite: bool) -> Run:
         """A new, empty run directory.
 
-        Raises BadInput where something is there already, unless overwrite; then a former run's files are removed,
-        and nothing else: a directory that holds other things is refused.
+        Raises BadInput if the directory is not empty, unless overwrite is set. Then the files of the former run are
+        removed, and nothing else: a directory that holds any other file is refused.
         """
         run = cls(path)
         try:
@@ -65,7 +65,7 @@ class Run:
 
     @classmethod
     def existing(cls, path: str | os.PathLike[str]) -> Run:
-        """A run that has a checkpoint. Raises BadInput where there is none."""
+        """A run that has a checkpoint. Raises BadInput if there is none."""
         run = cls(path)
         if run.path.is_file():
             raise BadInput(f"{run.path} is a file: name the directory of a run")
@@ -79,7 +79,7 @@ class Run:
         return run
 
     def load(self) -> Checkpoint:
-        """The checkpoint. Raises BadInput where it is damaged, or where tokenizer.json is another tokenizer."""
+        """The checkpoint. Raises BadInput if it is damaged, or if tokenizer.json is another tokenizer."""
         checkpoint = load_checkpoint(self.checkpoint)
         if self.tokenizer.exists() and load_tokenizer(self.tokenizer) != checkpoint.tokenizer:
             raise BadInput(
@@ -93,7 +93,7 @@ class Run:
             file.write(json.dumps(config, indent=2).encode() + b"\n")
 
     def append_log(self, entries: list[dict[str, Any]]) -> None:
-        """Adds lines to log.jsonl. Raises BadInput where the disk refuses."""
+        """Adds lines to log.jsonl. Raises BadInput if they cannot be written."""
         try:
             with self.log.open("a", encoding="utf-8") as file:
                 file.writelines(json.dumps(entry) + "\n" for entry in entries)

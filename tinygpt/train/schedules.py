@@ -14,7 +14,9 @@ def constant(learning_rate: float) -> Schedule:
 
 
 def warmup_cosine(learning_rate: float, min_lr: float, warmup_iters: int, max_iters: int) -> Schedule:
-    """Rises in a line over the first steps, while Adam's second moment is still a guess, then falls along a cosine.
+    """Rises linearly over the first w steps, while Adam's second moment is a poor estimate, then falls along a cosine.
+
+    w: warmup_iters, max: max_iters. After max_iters the rate stays at min_lr.
 
     Formula: lr_t = lr (t + 1)/(w + 1) for t < w, then min_lr + (lr − min_lr)(1 + cos(π (t − w)/(max − w)))/2
     Paper: Loshchilov & Hutter 2017, "SGDR: stochastic gradient descent with warm restarts", section 3

@@ -1,4 +1,4 @@
-"""Pictures of what happened."""
+"""Plots of a training run."""
 
 from .loss_curve import loss_curve, loss_curve_png
 

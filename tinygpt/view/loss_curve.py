@@ -1,4 +1,4 @@
-"""The loss curve of a run: an SVG of our own few lines, and a PNG where matplotlib is installed."""
+"""The loss curve of a run: an SVG, written without a library, and a PNG if matplotlib is installed."""
 
 from __future__ import annotations
 
@@ -60,12 +60,12 @@ def loss_curve(train: Points, validation: Points, baselines: dict[str, float], t
 
 
 def _text(words: str) -> str:
-    """The words as XML, which has no place for control characters and broken file names."""
+    """The words escaped for XML; unprintable characters, some of which XML forbids, are replaced by \ufffd."""
     return escape("".join(c if c.isprintable() else "\ufffd" for c in words))
 
 
 def _ticks(low: float, high: float) -> list[float]:
-    """Round numbers between low and high, some five of them."""
+    """About five round numbers between low and high."""
     rough = (high - low) / 5
     power = 10.0 ** math.floor(math.log10(rough))
     step = power * min((m for m in (1, 2, 5, 10) if m * power >= rough), default=10)
@@ -76,7 +76,7 @@ def _ticks(low: float, high: float) -> list[float]:
 def loss_curve_png(
     path: str | os.PathLike[str], train: Points, validation: Points, baselines: dict[str, float], title: str
 ) -> None:
-    """The same picture as a PNG. Raises MissingExtra where matplotlib is not installed."""
+    """Writes the same plot as a PNG. Raises MissingExtra if matplotlib is not installed."""
     try:
         from matplotlib.backends.backend_agg import FigureCanvasAgg
         from matplotlib.figure import Figure
