@@ -190,7 +190,7 @@ def test_two_backwards_add_up_and_zero_grad_forgets():
     "wrong",
     [
         {"beta1": 1.0}, {"beta2": -0.1}, {"beta2": math.nan}, {"weight_decay": -1}, {"weight_decay": math.inf},
-        {"grad_clip": math.nan}, {"eps": -1e-8},
+        {"grad_clip": math.nan}, {"eps": -1e-8}, {"eps": 0.0},
     ],
 )  # fmt: skip
 def test_numbers_that_make_no_sense_are_refused(wrong):

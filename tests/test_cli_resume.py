@@ -44,6 +44,28 @@ def test_an_interrupted_run_goes_on_as_if_it_had_not_been(command, data, tmp_pat
     assert_same_run(whole, broken)
 
 
+def test_a_run_that_was_killed_during_a_save_goes_on_without_a_gap(command, data, tmp_path, monkeypatch):
+    """As if by SIGKILL: the second save leaves the old checkpoint, part of the new one, and nobody cleans up."""
+    whole, broken, saves = tmp_path / "whole", tmp_path / "broken", []
+    assert command("train", "--data", data, "--out", whole, *SMALL).status == 0
+    save = train_module.save_checkpoint
+
+    def killed_at_the_second(path, *rest):
+        saves.append(path)
+        if len(saves) == 2:
+            path.with_name(f".{path.name}.1.tmp").write_bytes(b"part of it")
+            raise SystemExit(137)
+        save(path, *rest)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(train_module, "save_checkpoint", killed_at_the_second)
+        with pytest.raises(SystemExit):
+            command("train", "--data", data, "--out", broken, *SMALL)
+    assert command("train", "--out", broken, "--resume").status == 0
+    assert_same_run(whole, broken)
+    assert everything(broken).keys() == everything(whole).keys()
+
+
 @pytest.mark.skipif(sys.platform == "win32", reason="signals of another kind")
 def test_ctrl_c_in_a_process_of_its_own(command, data, tmp_path):
     options = [*SMALL, "--max-iters", "120", "--eval-interval", "20"]

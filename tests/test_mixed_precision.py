@@ -120,6 +120,17 @@ def optimizer_of_one(parameter, scale):
     return optimizer
 
 
+def test_weights_are_loaded_before_the_optimizer_keeps_its_own():
+    model = GPT(GPTConfig(vocab_size=5, block_size=4, n_layer=1, n_head=1, n_embd=4), Key(0))
+    before = {name: array.copy() for name, array in model.state_dict().items()}
+    AdamW(model.parameters(), dtype="float16")
+    kept = {name: array.copy() for name, array in model.state_dict().items()}
+    with pytest.raises(BadInput, match="before the optimizer"):
+        model.load_state_dict({name: array + 1 for name, array in before.items()})
+    for name, array in model.state_dict().items():
+        np.testing.assert_array_equal(array, kept[name])
+
+
 class TestScale:
     @PLACES
     def test_it_halves_at_once_and_doubles_after_good_steps_in_a_row(self, place, device, monkeypatch):

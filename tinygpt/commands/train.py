@@ -98,6 +98,7 @@ class _Job:
         model = checkpoint.model(options.device)
         job = cls(run, options, kind(data, options, checkpoint.tokenizer), model, _optimizer(model, options))
         checkpoint.restore(job.optimizer)
+        run.remove_unfinished()
         log = run.read_log(before_step=checkpoint.step)
         run.rewrite_log([entry for entry in log if not entry.get("whole")])  # the end comes again
         run.write_config(job.record())
@@ -200,11 +201,14 @@ class _Job:
         self.save()
 
     def save(self) -> None:
-        save_checkpoint(
-            self.run.checkpoint, self.step, self.model, self.optimizer, self.record(), self.task.tokenizer
-        )
-        self.run.append_log(self.unsaved)
-        self.unsaved = []
+        """The log first: a resumed run drops entries beyond the checkpoint, and could not make up for missing ones."""
+        entries, self.unsaved = self.unsaved, []
+        try:
+            self.run.append_log(entries)
+        finally:
+            save_checkpoint(
+                self.run.checkpoint, self.step, self.model, self.optimizer, self.record(), self.task.tokenizer
+            )
 
     def _saved(self) -> str:
         there = self.run.checkpoint.exists()

@@ -66,9 +66,12 @@ class Module:
         """Copies arrays into the parameters of the same names.
 
         Raises BadInput, before anything is changed, with every name that is missing, unexpected or of another shape;
-        with strict=False missing and unexpected names are ignored.
+        with strict=False missing and unexpected names are ignored. Also for a 16-bit parameter of an optimizer, whose
+        next step would undo it: the optimizer holds its value in float32.
         """
         parameters = self.named_parameters()
+        if any(name in state and p.gradient_dtype != p.dtype for name, p in parameters.items()):
+            raise BadInput("load the weights before the optimizer is made: it keeps 16-bit parameters in float32, too")
         problems = [
             f"{name}: shape {tuple(state[name].shape)} where the model has {p.shape}"
             for name, p in parameters.items()

@@ -56,9 +56,11 @@ class AdamW:
         for name, beta in (("beta1", beta1), ("beta2", beta2)):
             if not 0 <= beta < 1:
                 raise BadInput(f"{name} must be at least 0 and below 1, not {beta}")
-        for name, value in (("weight_decay", weight_decay), ("grad_clip", grad_clip), ("eps", eps)):
+        for name, value in (("weight_decay", weight_decay), ("grad_clip", grad_clip)):
             if not (value >= 0 and math.isfinite(value)):
                 raise BadInput(f"{name} must be a number of at least 0, not {value}")
+        if not (eps > 0 and math.isfinite(eps)):
+            raise BadInput(f"eps must be a number above 0, not {eps}: a gradient of 0 would be divided by 0")
         self.group = FlatGroup(parameters, None if dtype is None else float_type(dtype))
         self.scaling = LossScale(self.group.values) if parameters[0].dtype.name == "float16" else None
         self.beta1, self.beta2, self.eps = beta1, beta2, eps

@@ -78,6 +78,13 @@ class Run:
             )
         return run
 
+    def remove_unfinished(self) -> None:
+        """Removes what a killed run was writing, which may be as large as a checkpoint."""
+        for path in self.path.glob(".*"):
+            if path.name.startswith(UNFINISHED):
+                with suppress(OSError):
+                    path.unlink()
+
     def load(self) -> Checkpoint:
         """The checkpoint. Raises BadInput if it is damaged, or if tokenizer.json is another tokenizer."""
         checkpoint = load_checkpoint(self.checkpoint)
