@@ -5,7 +5,7 @@ A window of inputs tokens[s : s+T] has the targets tokens[s+1 : s+T+1]: every po
 """
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -85,6 +85,16 @@ def _meeting_batch(tokens: np.ndarray, block_size: int, stride: int, windows: ra
         inputs[row, : len(successors)] = tokens[start : start + len(successors)]
         targets[row, already_scored : len(successors)] = successors[already_scored:]
     return Batch(inputs, targets)
+
+
+def pad(rows: Sequence[Sequence[int]], fill: int = 0) -> tuple[np.ndarray, np.ndarray]:
+    """(ids (B, longest) int64, mask): the rows padded with `fill` to the longest; the mask is True at real tokens."""
+    lengths = np.array([len(row) for row in rows], dtype=np.int64)
+    mask = np.arange(lengths.max(initial=0)) < lengths[:, None]
+    ids = np.full(mask.shape, fill, dtype=np.int64)
+    if lengths.any():
+        ids[mask] = np.concatenate([np.asarray(row, dtype=np.int64) for row in rows])
+    return ids, mask
 
 
 def drawing(seed: int, index: int, purpose: int = 0) -> np.random.Generator:

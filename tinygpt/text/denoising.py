@@ -15,9 +15,21 @@ from tinygpt.text.pair_batches import EncodedPair, PairBatch, make_batch
 _SPANS = 1  # the purpose that windows, drawn from the same seed and index, do not have
 
 
+CORRUPTED, FILLED_IN = 0.15, 0.3
+"""The shares of tokens that are removed: T5's and BART's."""
+
+MEAN_SPAN = 3.0
+"""The mean number of tokens in a span, T5's and BART's."""
+
+
 def sentinels(n: int) -> list[str]:
     """Names of n special tokens that stand for missing spans: T5's are called <extra_id_0> and so on."""
     return [f"<extra_id_{i}>" for i in range(n)]
+
+
+def n_spans(window: int, share: float = CORRUPTED, mean_length: float = MEAN_SPAN) -> int:
+    """How many spans `span_corruption` removes from a window, and so how many sentinels it needs."""
+    return max(1, round(_n_removed(window, share) / mean_length))
 
 
 def span_corruption(
@@ -29,8 +41,8 @@ def span_corruption(
     end: int,
     seed: int,
     index: int,
-    share: float = 0.15,
-    mean_length: float = 3.0,
+    share: float = CORRUPTED,
+    mean_length: float = MEAN_SPAN,
 ) -> PairBatch:
     """Windows in which spans are replaced by one sentinel each; the target says what stood there.
 
@@ -46,8 +58,7 @@ def span_corruption(
     Test: tests/test_denoising.py
     """
     _check(share, mean_length)
-    taken = max(1, round(share * window))
-    spans = max(1, round(taken / mean_length))
+    taken, spans = _n_removed(window, share), n_spans(window, share, mean_length)
     if taken + spans > window:
         raise BadInput(f"windows of {window} tokens cannot lose {taken} in {spans} spans: make them longer")
     if spans > len(sentinel_ids):
@@ -73,8 +84,8 @@ def infilling(
     end: int,
     seed: int,
     index: int,
-    share: float = 0.3,
-    mean_length: float = 3.0,
+    share: float = FILLED_IN,
+    mean_length: float = MEAN_SPAN,
 ) -> PairBatch:
     """Windows in which spans are replaced by one and the same mask; the target is the whole text.
 
@@ -88,7 +99,7 @@ def infilling(
     Test: tests/test_denoising.py
     """
     _check(share, mean_length)
-    taken = max(1, round(share * window))
+    taken = _n_removed(window, share)
     if taken >= window:
         raise BadInput(f"windows of {window} tokens cannot lose {taken}: make them longer")
 
@@ -122,6 +133,10 @@ def _batch(
     random = drawing(seed, index, _SPANS)
     windows = random_windows(tokens, batch_size, window, seed, index).inputs
     return make_batch([corrupted(text, random) for text in windows], begin, end)
+
+
+def _n_removed(window: int, share: float) -> int:
+    return max(1, round(share * window))
 
 
 def _parts(n: int, parts: int, random: np.random.Generator) -> np.ndarray:

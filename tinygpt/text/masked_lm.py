@@ -16,7 +16,7 @@ from typing import NamedTuple
 import numpy as np
 
 from tinygpt.errors import BadInput
-from tinygpt.text.batches import IGNORE, checked_row, drawing, random_windows
+from tinygpt.text.batches import IGNORE, checked_row, drawing, pad, random_windows
 from tinygpt.text.tokenizer import MASK, BaseTokenizer, WordPiece
 from tinygpt.text.tokenizer.wordpiece import CONTINUES
 
@@ -169,33 +169,10 @@ def meeting_masked_windows(
         yield masked_documents(rows, masking, seed, index)
 
 
-def random_masked_documents(
-    documents: Sequence[Sequence[int]], masking: Masking, batch_size: int, block_size: int, seed: int, index: int
-) -> MaskedBatch:
-    """B documents drawn for (seed, index), each cut to its first T tokens, padded to the longest of them.
-
-    Raises BadInput where there is no document.
-    """
-    if not len(documents):
-        raise BadInput("there is no document to draw from: give some text")
-    chosen = drawing(seed, index).integers(len(documents), size=batch_size)
-    return masked_documents([documents[i][:block_size] for i in chosen], masking, seed, index)
-
-
 def masked_documents(documents: Sequence[Sequence[int]], masking: Masking, seed: int, index: int) -> MaskedBatch:
     """One row a document, each the ids of a text with whatever stands around it, padded to the longest."""
-    ids, real = padded(documents, masking.pad_id)
+    ids, real = pad(documents, masking.pad_id)
     return MaskedBatch(*mask_tokens(ids, masking, seed, index, real), mask=None if real.all() else real)
-
-
-def padded(rows: Sequence[Sequence[int]], fill: int) -> tuple[np.ndarray, np.ndarray]:
-    """(values (B, T) int64, real (B, T) boolean): ragged rows side by side, filled up to the longest."""
-    lengths = np.array([len(row) for row in rows], dtype=np.int64)
-    real = np.arange(lengths.max(initial=0)) < lengths[:, None]
-    values = np.full(real.shape, fill, dtype=np.int64)
-    if lengths.any():
-        values[real] = np.concatenate([np.asarray(row, dtype=np.int64) for row in rows])
-    return values, real
 
 
 def _checked_ids(ids: np.ndarray, masking: Masking) -> np.ndarray:

@@ -14,8 +14,8 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 
 from tinygpt.errors import BadInput
-from tinygpt.text.batches import drawing
-from tinygpt.text.masked_lm import PAIRING, MaskedBatch, Masking, mask_tokens, padded
+from tinygpt.text.batches import drawing, pad
+from tinygpt.text.masked_lm import PAIRING, MaskedBatch, Masking, mask_tokens
 from tinygpt.text.tokenizer import BaseTokenizer
 
 ELSEWHERE = 0.5
@@ -62,9 +62,9 @@ def next_sentence_batch(
         pair = shortened(first, second, room)
         rows.append(tokenizer.surround(*pair))
         kinds.append(tokenizer.token_types(*pair))
-    ids, real = padded(rows, masking.pad_id)
+    ids, real = pad(rows, masking.pad_id)
     inputs, targets = mask_tokens(ids, masking, seed, index, real)
-    return MaskedBatch(inputs, targets, padded(kinds, 0)[0], real, elsewhere)
+    return MaskedBatch(inputs, targets, pad(kinds)[0], real, elsewhere)
 
 
 def passage(document: Sequence[Sequence[int]], begin: int, end: int, room: int) -> tuple[list[int], int]:

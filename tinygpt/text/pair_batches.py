@@ -10,7 +10,7 @@ from typing import NamedTuple
 import numpy as np
 
 from tinygpt.errors import BadInput
-from tinygpt.text.batches import IGNORE, drawing
+from tinygpt.text.batches import IGNORE, drawing, pad
 from tinygpt.text.pairs import Pair
 from tinygpt.text.tokenizer.base import BaseTokenizer
 
@@ -44,24 +44,12 @@ def make_batch(pairs: Sequence[EncodedPair], begin: int, end: int) -> PairBatch:
 
     Raises BadInput where there is nothing to put side by side.
     """
+    if not any(len(source) for source, _ in pairs):
+        raise BadInput("a batch needs a row with a token in it: all texts are empty")
     source, source_mask = pad([source for source, _ in pairs])
     inputs, _ = pad([[begin, *target] for _, target in pairs])
     targets, real = pad([[*target, end] for _, target in pairs])
     return PairBatch(source, source_mask, inputs, np.where(real, targets, IGNORE))
-
-
-def pad(rows: Sequence[Sequence[int]]) -> tuple[np.ndarray, np.ndarray]:
-    """(ids (B, longest) int64, mask), True at real tokens; behind them stands 0. An empty row is all padding.
-
-    Raises BadInput where no row has any token.
-    """
-    longest = max(map(len, rows), default=0)
-    if longest == 0:
-        raise BadInput("a batch needs a row with a token in it: all texts are empty")
-    ids = np.zeros((len(rows), longest), dtype=np.int64)
-    for filled, row in zip(ids, rows):
-        filled[: len(row)] = row
-    return ids, np.arange(longest) < np.array([len(row) for row in rows])[:, None]
 
 
 class PairBatches:

@@ -9,7 +9,7 @@ import numpy as np
 
 from tinygpt.text.tokenizer.base import BaseTokenizer
 from tinygpt.text.tokenizer.bpe import Tokenizer
-from tinygpt.text.tokenizer.plain import Pair, Word
+from tinygpt.text.tokenizer.plain import BytePair, Word
 from tinygpt.text.tokenizer.pretokens import compile_pattern, text_to_bytes
 
 LONGEST_FOLLOWED = 256
@@ -95,7 +95,7 @@ def unreachable_tokens(tokenizer: Tokenizer) -> tuple[int, ...]:
     return tuple(sorted(number for token, number in tokens if tokenizer.ids_of_piece(token) != [number]))
 
 
-def merge_steps(piece: bytes, rank_of: Mapping[Pair, int]) -> list[Step]:
+def merge_steps(piece: bytes, rank_of: Mapping[BytePair, int]) -> list[Step]:
     """The merges of a piece in the order in which they happen; places of one pair, merged in a row, are one step.
 
     >>> merge_steps(b"hen", {(b"e", b"n"): 3, (b"h", b"en"): 17})
@@ -121,7 +121,7 @@ def _pieces(tokenizer: Tokenizer, text: str, allowed_special: Collection[str]) -
             yield from map(text_to_bytes, find_pieces(rules.begun(text[start:end])))
 
 
-def _followed(tokenizer: Tokenizer, data: bytes, times: int, rank_of: Mapping[Pair, int]) -> Piece:
+def _followed(tokenizer: Tokenizer, data: bytes, times: int, rank_of: Mapping[BytePair, int]) -> Piece:
     ids = tuple(tokenizer.ids_of_piece(data))
     steps = merge_steps(data, rank_of) if len(data) <= LONGEST_FOLLOWED else []
     if steps and not _same(tokenizer, ids, steps[-1].tokens):

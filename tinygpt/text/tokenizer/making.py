@@ -9,19 +9,20 @@ from typing import Any, NamedTuple
 
 from tinygpt.errors import BadInput
 from tinygpt.text.tokenizer.files import bytes_to_field, field_to_bytes
-
-Pair = tuple[bytes, bytes]
+from tinygpt.text.tokenizer.plain import BytePair
 
 
 class WrittenMerge(NamedTuple):
     """One line, read."""
 
-    pair: Pair
+    pair: BytePair
     id: int | None
     count: int | None
 
 
-def entries(merges: Sequence[Pair], id_of: Mapping[bytes, int], counts: Sequence[int] | None) -> list[dict[str, Any]]:
+def entries(
+    merges: Sequence[BytePair], id_of: Mapping[bytes, int], counts: Sequence[int] | None
+) -> list[dict[str, Any]]:
     """The merges as JSON objects, in the order learned."""
     lines = [
         {"id": id_of[left + right], "left": bytes_to_field(left), "right": bytes_to_field(right)}

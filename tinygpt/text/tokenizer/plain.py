@@ -23,11 +23,11 @@ from itertools import pairwise
 
 from tinygpt.text.tokenizer.pretokens import GPT2_PATTERN, compile_pattern, text_to_bytes
 
-Pair = tuple[bytes, bytes]
+BytePair = tuple[bytes, bytes]
 Word = list[bytes]
 
 
-def count_pairs(words: Iterable[Word]) -> Counter[Pair]:
+def count_pairs(words: Iterable[Word]) -> Counter[BytePair]:
     """How often each two tokens are neighbours.
 
     >>> count_pairs([[b"a", b"b", b"a", b"b"]])
@@ -36,7 +36,7 @@ def count_pairs(words: Iterable[Word]) -> Counter[Pair]:
     return Counter(pair for word in words for pair in pairwise(word))
 
 
-def merge(word: Word, pair: Pair) -> Word:
+def merge(word: Word, pair: BytePair) -> Word:
     """The word with every occurrence of the pair, from the left, made one token.
 
     >>> merge([b"a", b"a", b"a"], (b"a", b"a"))
@@ -50,7 +50,7 @@ def merge(word: Word, pair: Pair) -> Word:
     return merged
 
 
-def train_plain(texts: Iterable[str], n_merges: int, pattern: str = GPT2_PATTERN) -> list[Pair]:
+def train_plain(texts: Iterable[str], n_merges: int, pattern: str = GPT2_PATTERN) -> list[BytePair]:
     """The first `n_merges` merges, or fewer where no pair is left.
 
     Formula: next merge = argmax over pairs (a, b) of (count(a, b), (a, b)); then every a b becomes ab
@@ -59,7 +59,7 @@ def train_plain(texts: Iterable[str], n_merges: int, pattern: str = GPT2_PATTERN
     Test: tests/test_tokenizer.py
     """
     words = [word for text in texts for word in _words(text, pattern)]
-    merges: list[Pair] = []
+    merges: list[BytePair] = []
     while len(merges) < n_merges and (counts := count_pairs(words)):
         commonest = max(counts, key=lambda pair: (counts[pair], pair))
         merges.append(commonest)
@@ -67,7 +67,7 @@ def train_plain(texts: Iterable[str], n_merges: int, pattern: str = GPT2_PATTERN
     return merges
 
 
-def encode_plain(text: str, merges: Iterable[Pair], pattern: str = GPT2_PATTERN) -> list[bytes]:
+def encode_plain(text: str, merges: Iterable[BytePair], pattern: str = GPT2_PATTERN) -> list[bytes]:
     """The text's tokens: every merge, in the order learned, applied to every piece of the text."""
     words = _words(text, pattern)
     for pair in merges:
