@@ -107,7 +107,7 @@ def drawing(seed: int, index: int, purpose: int = 0) -> np.random.Generator:
 
 
 def bits_per_byte(total_nats: float, n_bytes: int) -> float:
-    """How many bits the model needs per byte of the text: a measure that is independent of the tokenizer.
+    """How many bits the model needs per byte of the text: a measure to compare models with different tokenizers by.
 
     Perplexity depends on how many tokens a text is cut into; bits per byte does not, so models with different
     vocabularies can be compared. `total_nats` is the summed negative log-likelihood over the whole text and `n_bytes`
