@@ -36,7 +36,7 @@ Expression = int | tuple[str, Any, Any]
 def arithmetic_pairs(n: int, seed: int = 0, most_operations: int = 3) -> list[Pair]:
     """n different expressions: the source in words, the target in figures.
 
-            the product of the sum of three and twelve and four     (3 + 12) * 4
+        the product of the sum of three and twelve and four     (3 + 12) * 4
 
     In words the operation comes first; in figures it stands between its operands, with parentheses only where they are
     needed. So neither side can be derived from the other word by word. Both are unambiguous: each operation has two

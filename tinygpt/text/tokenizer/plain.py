@@ -1,8 +1,7 @@
-r"""Byte-pair encoding as the textbook has it: recount every pair, merge the commonest, repeat.
+r"""Byte-pair encoding as in a textbook: count every pair, merge the most frequent one, repeat.
 
-Tokens are byte strings here, so that nothing stands between the reader and the algorithm; `training.py` and
-`merging.py` do the same with integers, incrementally, and a test holds that they agree. On the four words of
-the paper named below:
+Tokens are byte strings here, which keeps the algorithm plain. `training.py` and `merging.py` do the same with
+integers, incrementally, and a test checks that they agree. On the four words of the paper named below:
 
 >>> text = "low low low low low lower lower newest newest newest newest newest newest widest widest widest"
 >>> merges = train_plain([text], n_merges=4)
@@ -11,7 +10,7 @@ the paper named below:
 
 `e s` and `s t` both occur 9 times. Ties go to the pair that is greater as byte strings, compared
 lexicographically, so `s t` comes first and the order of the text never matters. A word that was not in the text
-is cut into the parts that were:
+is cut into tokens that were learned from other words:
 
 >>> encode_plain("lowest", merges)
 [b'low', b'est']
@@ -28,7 +27,7 @@ Word = list[bytes]
 
 
 def count_pairs(words: Iterable[Word]) -> Counter[BytePair]:
-    """How often each two tokens are neighbours.
+    """How often each pair of tokens occurs side by side.
 
     >>> count_pairs([[b"a", b"b", b"a", b"b"]])
     Counter({(b'a', b'b'): 2, (b'b', b'a'): 1})
@@ -37,7 +36,7 @@ def count_pairs(words: Iterable[Word]) -> Counter[BytePair]:
 
 
 def merge(word: Word, pair: BytePair) -> Word:
-    """The word with every occurrence of the pair, from the left, made one token.
+    """The word with every occurrence of the pair, from the left, replaced by one token.
 
     >>> merge([b"a", b"a", b"a"], (b"a", b"a"))
     [b'aa', b'a']
