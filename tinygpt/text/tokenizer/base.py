@@ -178,7 +178,7 @@ class BaseTokenizer(Vocabulary):
         return {*self._allowed(names)} - {*allowed}
 
     def _refuse(self, text: str, disallowed: set[str], allowed: Collection[str], where: str = "the text") -> None:
-        """Raises BadInput if the first special token of the text that is not allowed is a disallowed one.
+        """Raises BadInput if a disallowed special token occurs in the text.
 
         Allowed ones are looked for, too, so a disallowed name inside a longer, allowed one does not count.
         """

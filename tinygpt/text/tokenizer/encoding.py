@@ -59,8 +59,7 @@ class PieceIds(dict[str, str]):
         return self._in_characters(self._split(piece))
 
     def with_dropout(self, piece: bytes, p: float, draw: Callable[[], float]) -> str:
-        """`of_bytes`, but each merge is skipped with probability p, and so is the id of the whole piece, if it has one.
-        """
+        """`of_bytes`, but each merge, and the id of the whole piece if it has one, is skipped with probability p."""
         if (number := self._unsplit.get(piece)) is not None and draw() >= p:
             return chr(number)
         return self._in_characters(merge_with_dropout(self._bytes(piece), self._find, p, draw))
