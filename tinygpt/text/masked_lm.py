@@ -85,9 +85,9 @@ class Masking:
         if not 0 < share <= 1:
             raise BadInput(f"the share of tokens to hide must be above 0 and at most 1, not {share}")
         mask = mask_id(tokenizer)
-        pad = tokenizer.special_tokens.get(tokenizer.pad_token, mask)  # without a pad token any id will do
+        pad_id = tokenizer.special_tokens.get(tokenizer.pad_token, mask)  # without a pad token any id will do
         words = word_edges(tokenizer) if whole_words else None
-        return cls(mask, pad, tokenizer.vocab_size, tokenizer.ordinary_ids, words, share)
+        return cls(mask, pad_id, tokenizer.vocab_size, tokenizer.ordinary_ids, words, share)
 
 
 def mask_id(tokenizer: BaseTokenizer) -> int:
