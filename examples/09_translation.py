@@ -16,17 +16,17 @@ from autograd import Key
 from tinygpt.errors import MissingExtra
 from tinygpt.generate import beam_search, greedy_search, translations
 from tinygpt.model import Seq2Seq, Seq2SeqConfig
+from tinygpt.text.batches import pad
 from tinygpt.text.corpus.made_pairs import arithmetic_pairs
-from tinygpt.text.pair_batches import PairBatches, encode_pairs, pad
+from tinygpt.text.pair_batches import PairBatches, encode_pairs
 from tinygpt.text.pairs import by_source, read_pairs, split_pairs
 from tinygpt.text.tokenizer import Tokenizer
 from tinygpt.train import AdamW, seq2seq_loss, train, warmup_cosine
 from tinygpt.train.metrics import WordForWord, bleu, chrf, exact_match
 
 STEPS, LOOK_EVERY = 1000, 200
-MOST_WORDS = 8  # of a sentence read from a file
+MOST_WORDS, MOST_TOKENS = 8, 40  # of a sentence read from a file, of a translation
 TESTED, SHOWN, AT_ONCE = 300, 6, 50
-MOST_TOKENS = 40  # of a translation
 BETA2, SEED = 0.98, 9
 ARITHMETIC = {"n_embd": 64, "n_layer": 2, "vocabularies": (340, 257), "max_pairs": 64, "rate": 2e-3, "smoothing": 0.0}
 SENTENCES = {"n_embd": 192, "n_layer": 3, "vocabularies": (4000, 4000), "max_pairs": 64, "rate": 1e-3, "smoothing": 0.1}

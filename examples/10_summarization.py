@@ -21,9 +21,10 @@ from autograd import Key
 from tinygpt.errors import MissingExtra
 from tinygpt.generate import beam_search, translations
 from tinygpt.model import Seq2Seq, Seq2SeqConfig
+from tinygpt.text.batches import pad
 from tinygpt.text.corpus.made_pairs import docstring_pairs
 from tinygpt.text.denoising import infilling, sentinels, span_corruption
-from tinygpt.text.pair_batches import PairBatches, encode_pairs, pad
+from tinygpt.text.pair_batches import PairBatches, encode_pairs
 from tinygpt.text.pairs import by_source, read_pairs, split_pairs
 from tinygpt.text.tokenizer import END_OF_TEXT, Tokenizer
 from tinygpt.train import AdamW, evaluate, seq2seq_loss, train, warmup_cosine

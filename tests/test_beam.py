@@ -24,7 +24,7 @@ from tinygpt.generate import (
     wu_penalty,
 )
 from tinygpt.model import GPT, GPTConfig, Seq2Seq, Seq2SeqConfig
-from tinygpt.text.pair_batches import pad
+from tinygpt.text.batches import pad
 
 pytestmark = pytest.mark.core
 

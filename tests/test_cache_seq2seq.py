@@ -9,7 +9,7 @@ from autograd import Key, no_grad
 from tinygpt.errors import BadInput
 from tinygpt.forms import FORMS
 from tinygpt.model import Seq2Seq, Seq2SeqConfig
-from tinygpt.text.pair_batches import pad
+from tinygpt.text.batches import pad
 
 pytestmark = pytest.mark.core
 

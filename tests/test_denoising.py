@@ -5,7 +5,7 @@ import pytest
 
 from tinygpt.errors import BadInput
 from tinygpt.text.batches import IGNORE, random_windows
-from tinygpt.text.denoising import infilling, sentinels, span_corruption
+from tinygpt.text.denoising import infilling, n_spans, sentinels, span_corruption
 from tinygpt.text.tokenizer import END_OF_TEXT, Tokenizer
 
 pytestmark = pytest.mark.core
@@ -56,10 +56,17 @@ class TestSpanCorruption:
     def test_how_much_is_taken(self, window):
         taken = max(1, round(0.15 * window))
         spans = max(1, round(taken / 3))
+        assert n_spans(window) == spans
         for source, target in rows_of(t5(window, 2)):
             assert [token for token in source if token in SENTINELS] == SENTINELS[:spans]
             assert len(source) == window - taken + spans and len(target) == taken + spans
             assert source[0] not in SENTINELS and source[-1] in SENTINELS
+
+
+def test_a_longer_window_needs_no_fewer_sentinels():
+    """So those for a whole context are enough for any window that fits into it."""
+    needed = [n_spans(window) for window in range(2, 1000)]
+    assert needed == sorted(needed)
 
 
 @WINDOWS

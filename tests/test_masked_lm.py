@@ -8,15 +8,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tinygpt.errors import BadInput
-from tinygpt.text.batches import IGNORE
+from tinygpt.text.batches import IGNORE, pad
 from tinygpt.text.masked_lm import (
     Masking,
     mask_id,
     mask_tokens,
     masked_documents,
     meeting_masked_windows,
-    padded,
-    random_masked_documents,
     random_masked_windows,
     word_edges,
 )
@@ -179,16 +177,7 @@ class TestBatches:
         assert (batch.inputs[~batch.mask] == 48).all()
         assert batch.targets.tolist() == [[1, 2, 3], [4, IGNORE, IGNORE], [IGNORE] * 3, [5, 6, IGNORE]]
         assert masked_documents([[1, 2], [3, 4]], PLAIN, 0, 0).mask is None
-        assert padded([], 0)[0].shape == (0, 0)
-
-    def test_documents_are_drawn_and_cut(self):
-        documents = [[i] * (i + 1) for i in range(30)]
-        batch = random_masked_documents(documents, PLAIN, 200, 9, seed=0, index=1)
-        whole = np.where(batch.targets == IGNORE, batch.inputs, batch.targets)
-        assert batch.inputs.shape == (200, 9)
-        assert batch.mask.sum(axis=1).tolist() == [min(n, 9) for n in (whole[:, 0] + 1).tolist()]
-        assert set(whole[:, 0].tolist()) == set(range(30))  # each is left out of 200 draws once in 900 batches
-        assert not np.array_equal(whole, random_masked_documents(documents, PLAIN, 200, 9, 0, 2).inputs)
+        assert pad([])[0].shape == (0, 0)
 
 
 class TestTokenizers:
@@ -297,7 +286,6 @@ class TestPairs:
         (lambda: mask_tokens(np.full((1, 2), V), PLAIN, 0, 0), "outside 0 … 49"),
         (lambda: mask_tokens(np.full((1, 2), -1), PLAIN, 0, 0), "outside 0 … 49"),
         (lambda: random_masked_windows(np.arange(8), PLAIN, 1, 8, 0, 0), "8 tokens"),
-        (lambda: random_masked_documents([], PLAIN, 1, 8, 0, 0), "no document"),
         (lambda: next_sentence_batch([[[5], [6]]], BERT, PLAIN, 1, 9, 0, 0), "two documents or more"),
         (lambda: next_sentence_batch([[[5]], [[6]]], BERT, PLAIN, 1, 9, 0, 0), "a sentence that follows another"),
         (lambda: next_sentence_batch([[[5], [6]], [[7]]], BERT, PLAIN, 1, 4, 0, 0), "no room for two sentences"),

@@ -11,10 +11,10 @@ import numpy as np
 import pytest
 
 from tinygpt.errors import BadInput
-from tinygpt.text.batches import IGNORE
+from tinygpt.text.batches import IGNORE, pad
 from tinygpt.text.corpus import made_pairs
 from tinygpt.text.corpus.made_pairs import arithmetic_pairs, docstring_pairs, in_figures, in_words
-from tinygpt.text.pair_batches import PairBatches, encode_pairs, make_batch, pad
+from tinygpt.text.pair_batches import PairBatches, encode_pairs, make_batch
 from tinygpt.text.pairs import Pair, by_source, read_jsonl, read_pairs, read_tsv, split_pairs
 from tinygpt.text.tokenizer import CharTokenizer
 

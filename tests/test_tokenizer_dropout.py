@@ -33,7 +33,7 @@ ANY_TEXT = st.one_of(
 )
 
 
-def algorithm_1(word: bytes, merges: list[plain.Pair], p: float, draw) -> list[bytes]:
+def algorithm_1(word: bytes, merges: list[plain.BytePair], p: float, draw) -> list[bytes]:
     """Word for word: all possible merges, each removed with probability p, the one of highest priority applied."""
     split = [bytes([byte]) for byte in word]
     while True:

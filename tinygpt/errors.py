@@ -1,13 +1,13 @@
-"""What goes wrong because of what was asked, rather than because of a mistake in the code."""
+"""Errors caused by the input or the request, not by a mistake in the code."""
 
 
 class BadInput(ValueError):
-    """A file, a number or a combination that cannot work.
+    """A file, a number or a combination of options that cannot work.
 
-    The message is one sentence for the person who asked: what was wrong, where, and what to do. The command
-    prints it on stderr and exits with status 2; a caller in Python may catch it as a ValueError.
+    The message is one sentence for the user: what is wrong, where, and what to do about it. The command prints it on
+    stderr and exits with status 2; a caller in Python may catch it as a ValueError.
     """
 
 
 class MissingExtra(BadInput):
-    """An optional package is needed and not installed; the message names the extra to install."""
+    """An optional package is needed but not installed; the message names the extra to install."""

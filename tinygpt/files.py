@@ -1,4 +1,4 @@
-"""Files that appear whole or not at all."""
+"""Atomic writing: a file appears whole or not at all."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from .errors import BadInput
 
 @contextmanager
 def replacing(path: str | os.PathLike[str]) -> Iterator[IO[bytes]]:
-    """A file to write into, which takes the place of `path` when the block ends without an error.
+    """Opens a temporary file for writing; it replaces `path` when the block ends without an error.
 
-    Until then it stands in the same directory under a temporary name, and what was at `path` stays. Raises BadInput
-    where it cannot be written (no such directory, no permission, no space), leaving nothing behind.
+    Until then it lies in the same directory under another name, and whatever is at `path` stays unchanged. Raises
+    BadInput if it cannot be written (no such directory, no permission, no space); nothing is left behind.
     """
     target = Path(path)
     temporary = target.with_name(f".{target.name}.{os.getpid()}.tmp")

@@ -1,4 +1,4 @@
-"""Forms of a transformer's parts and of its numbers, by the names that configurations and the command line use."""
+"""Variants of a transformer's parts, and number formats, by the names in configurations and on the command line."""
 
 FORMS = {
     "positions": ("learned", "sinusoidal", "rotary", "alibi", "t5", "none"),

@@ -1,9 +1,10 @@
-"""Arrays in a file, in the safetensors layout.
+"""Reading and writing arrays in the safetensors format.
 
-Eight bytes hold the length of a JSON header, little-endian; the header gives for each array its type, shape and the
-two offsets between which its bytes stand, counted from the end of the header, and under "__metadata__" a dictionary
-of strings; then come the arrays, little-endian, in C order. Nothing in such a file is ever executed.
-Layout: https://huggingface.co/docs/safetensors, section "Format".
+The file begins with the length of a JSON header, eight bytes, little-endian. For each array the header gives its type,
+its shape, and the offsets of its first byte and of the byte after its last, counted from the end of the header. Under
+"__metadata__" it holds a dictionary of strings. The arrays follow, little-endian, in C order. Nothing in such a file is
+ever executed.
+Format: https://huggingface.co/docs/safetensors, section "Format".
 """
 
 from __future__ import annotations
@@ -26,14 +27,14 @@ DTYPES = {
     "U64": "<u8", "U32": "<u4", "U16": "<u2", "U8": "|u1", "BOOL": "|b1",
 }  # fmt: skip
 NAMES = {np.dtype(dtype): name for name, dtype in DTYPES.items()}
-BFLOAT16 = np.dtype("V2")  # the upper half of a float32's bits: two bytes that NumPy has no numbers for
-LARGEST_HEADER = 100_000_000  # bytes: the limit of the format's own library
+BFLOAT16 = np.dtype("V2")  # the upper half of a float32: NumPy has no such type, so these are raw bytes
+LARGEST_HEADER = 100_000_000  # bytes; the limit in the format's own library
 
 
 def save(path: str | os.PathLike[str], arrays: Mapping[str, np.ndarray], metadata: Mapping[str, str]) -> None:
-    """Writes all arrays or leaves what was at `path`.
+    """Writes all arrays, or leaves `path` as it was.
 
-    Raises BadInput where the file cannot be written, and for an array of a type that the layout does not have.
+    Raises BadInput if the file cannot be written, or if an array has a type that the format does not have.
     """
     header: dict[str, Any] = {"__metadata__": dict(metadata)}
     end = 0
@@ -54,10 +55,10 @@ def save(path: str | os.PathLike[str], arrays: Mapping[str, np.ndarray], metadat
 
 
 def load(path: str | os.PathLike[str], bfloat16: bool = False) -> tuple[dict[str, np.ndarray], dict[str, str]]:
-    """(arrays, metadata). The arrays are read-only windows on the file, read from disk when they are used.
+    """Returns (arrays, metadata). The arrays are read-only views of the mapped file, read from disk when they are used.
 
-    bfloat16: arrays of that type come as BFLOAT16, for a caller that can make numbers of them; else they are refused.
-    Raises BadInput, before anything is allocated, for a file that is truncated, damaged or of another kind.
+    bfloat16: whether to return arrays of that type, as BFLOAT16, to a caller that can convert them; otherwise they are
+    refused. Raises BadInput, before anything is allocated, for a file that is truncated, damaged or in another format.
     """
     path = Path(path)
     try:
@@ -72,7 +73,7 @@ def load(path: str | os.PathLike[str], bfloat16: bool = False) -> tuple[dict[str
         raise BadInput(f"cannot read {path}: {error.strerror}") from None
     except BadInput:
         raise
-    except (ValueError, RecursionError):  # no UTF-8, no JSON, or a number of thousands of digits
+    except (ValueError, RecursionError):  # not UTF-8, not JSON, or a number of thousands of digits
         raise BadInput(f"{path} is not a safetensors file: its header is not JSON") from None
     if not isinstance(header, dict):
         raise BadInput(f"{path} is not a safetensors file: its header is no JSON object")
@@ -82,13 +83,13 @@ def load(path: str | os.PathLike[str], bfloat16: bool = False) -> tuple[dict[str
     types = {**DTYPES, "BF16": BFLOAT16} if bfloat16 else DTYPES
     entries = [_Entry(path, name, fields, size - 8 - length, types) for name, fields in header.items()]
     _check_cover(path, entries, size - 8 - length)
-    empty = size == 8 + length  # and nothing cannot be mapped
+    empty = size == 8 + length  # an empty range cannot be mapped
     data = np.empty(0, np.uint8) if empty else np.asarray(np.memmap(path, np.uint8, mode="r", offset=8 + length))
     return {entry.name: entry.array(data) for entry in entries}, metadata
 
 
 class _Entry:
-    """One array of the header, checked."""
+    """The header's entry for one array, checked."""
 
     def __init__(self, path: Path, name: str, fields: Any, available: int, types: Mapping[str, Any]) -> None:
         self.path, self.name = path, name
@@ -108,10 +109,10 @@ class _Entry:
             raise BadInput(f"{path}: {name!r} has {stop - start} bytes, which shape {shape} of {dtype} does not fill")
 
     def array(self, data: np.ndarray) -> np.ndarray:
-        """A window on the file's data."""
+        """The array, as a view of the file's data."""
         try:
             return data[self.start : self.stop].view(self.dtype).reshape(self.shape)
-        except (ValueError, OverflowError):  # more axes than NumPy has, or an empty array as wide as none can be
+        except (ValueError, OverflowError):  # more axes than NumPy supports, or an empty array with too long an axis
             raise BadInput(f"{self.path}: {self.name!r} has the shape {self.shape}, which no array can have") from None
 
 

@@ -6,7 +6,7 @@ import sys
 
 from ..errors import BadInput
 from ..generate import translations
-from ..text.pair_batches import pad
+from ..text.batches import pad
 from .beams import BeamOptions, print_best
 from .opening import open_model
 

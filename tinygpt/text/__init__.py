@@ -1,1 +1,1 @@
-"""Characters become batches of token ids: corpus, tokenizer, batches. Knows nothing of gradients."""
+"""From text to batches of token ids: corpus, tokenizer, batches. Nothing here knows about gradients."""

@@ -1,11 +1,11 @@
-"""Windows over one long row of token ids, and what a model is asked about each.
+"""Batches of windows over one long row of token ids: inputs and next-token targets.
 
 Shapes: N tokens in the row, B windows in a batch, T tokens in a window (the block size).
 A window of inputs tokens[s : s+T] has the targets tokens[s+1 : s+T+1]: every position predicts its successor.
 """
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -13,25 +13,25 @@ import numpy as np
 from tinygpt.errors import BadInput
 
 IGNORE = -100
-"""The target of a position that no loss counts: the `ignore_index` that cross entropy takes by default."""
+"""The target of a position that does not count in the loss: the default `ignore_index` of cross entropy."""
 
 _LOW_64_BITS = (1 << 64) - 1
 
 
 class Batch(NamedTuple):
-    """inputs (B, T) int64; targets (B, T) int64, IGNORE where no loss counts."""
+    """inputs (B, T) int64; targets (B, T) int64, IGNORE where a position does not count in the loss."""
 
     inputs: np.ndarray
     targets: np.ndarray
 
 
 def random_windows(tokens: np.ndarray, batch_size: int, block_size: int, seed: int, index: int) -> Batch:
-    """B windows whose starts are drawn uniformly from all N - T places that have T successors.
+    """B windows whose starts are drawn uniformly from the N - T positions that have T successors.
 
-    A pure function of its arguments: batch 1000 needs no batch before it, and a resumed run sees what an unbroken one
-    would have seen.
+    A pure function of its arguments: batch 1000 does not need the batches before it, and a resumed run sees the same
+    batches as an uninterrupted one.
 
-    Raises BadInput where the row is shorter than one window and its last target.
+    Raises BadInput if the row is shorter than one window and its last target.
     """
     tokens = checked_row(tokens)
     _at_least_one(batch_size=batch_size, block_size=block_size)
@@ -49,13 +49,12 @@ def random_windows(tokens: np.ndarray, batch_size: int, block_size: int, seed: i
 def meeting_windows(tokens: np.ndarray, batch_size: int, block_size: int, stride: int | None = None) -> Iterator[Batch]:
     """Windows at 0, stride, 2·stride … that together score each of the N - 1 targets exactly once.
 
-    With stride = T, the default, windows meet end to end. A smaller stride lets them overlap: a window then
-    scores only the targets its predecessor did not reach, each with at least T - stride tokens of context.
-    The last window is filled up with zeros whose targets are IGNORE; the last batch may have fewer rows.
-    Sliding evaluation as in Baevski and Auli 2019, "Adaptive input representations for neural language
-    modeling", section 4.
+    With stride = T, the default, the windows lie end to end. A smaller stride makes them overlap: each window then
+    scores only the targets that its predecessor did not reach, with at least T - stride tokens of context for each. The
+    last window is padded with zeros whose targets are IGNORE; the last batch may have fewer rows. Sliding evaluation as
+    in Baevski and Auli 2019, "Adaptive input representations for neural language modeling", section 4.
 
-    Raises BadInput for a row that has no target, or a stride outside 1 … T.
+    Raises BadInput for a row without a target, or a stride outside 1 … T.
     """
     tokens = checked_row(tokens)
     stride = block_size if stride is None else stride
@@ -87,22 +86,32 @@ def _meeting_batch(tokens: np.ndarray, block_size: int, stride: int, windows: ra
     return Batch(inputs, targets)
 
 
-def drawing(seed: int, index: int, purpose: int = 0) -> np.random.Generator:
-    """Random numbers of batch `index`, the same whenever it is made; what is drawn for one purpose changes no other.
+def pad(rows: Sequence[Sequence[int]], fill: int = 0) -> tuple[np.ndarray, np.ndarray]:
+    """(ids (B, longest) int64, mask): the rows padded with `fill` to the longest; the mask is True at real tokens."""
+    lengths = np.array([len(row) for row in rows], dtype=np.int64)
+    mask = np.arange(lengths.max(initial=0)) < lengths[:, None]
+    ids = np.full(mask.shape, fill, dtype=np.int64)
+    if lengths.any():
+        ids[mask] = np.concatenate([np.asarray(row, dtype=np.int64) for row in rows])
+    return ids, mask
 
-    Philox is a counter-based generator (Salmon et al. 2011, "Parallel random numbers: as easy as 1, 2, 3"): its key
-    here is (seed, index), and the purpose stands in the counter's highest word, which counting never reaches.
+
+def drawing(seed: int, index: int, purpose: int = 0) -> np.random.Generator:
+    """The random generator for batch `index`: the same numbers every time, and separate ones for each purpose.
+
+    Philox is a counter-based generator (Salmon et al. 2011, "Parallel random numbers: as easy as 1, 2, 3"). Its key
+    here is (seed, index), and the purpose is the highest word of its counter, which counting never reaches.
     """
     key = np.array([seed & _LOW_64_BITS, index & _LOW_64_BITS], dtype=np.uint64)
     return np.random.Generator(np.random.Philox(key=key, counter=np.array([0, 0, 0, purpose], dtype=np.uint64)))
 
 
 def bits_per_byte(total_nats: float, n_bytes: int) -> float:
-    """How many bits the model needs for each byte of the text: the measure that no tokenizer can flatter.
+    """How many bits the model needs per byte of the text: a measure to compare models with different tokenizers by.
 
     Perplexity depends on how many tokens a text is cut into; bits per byte does not, so models with different
-    vocabularies can be compared. `total_nats` is the summed negative log-likelihood over the whole text and
-    `n_bytes` the text's length in UTF-8.
+    vocabularies can be compared. `total_nats` is the summed negative log-likelihood over the whole text and `n_bytes`
+    the text's length in UTF-8.
 
     Formula: bits per byte = -sum_i ln p(x_i | x_<i) / (ln 2 * bytes of the text)
     Paper: Gao et al. 2020, "The Pile: an 800GB dataset of diverse text for language modeling", section 3.1
@@ -115,7 +124,7 @@ def bits_per_byte(total_nats: float, n_bytes: int) -> float:
 
 
 def checked_row(tokens: np.ndarray) -> np.ndarray:
-    """The tokens, unless they are something else than one row of ids."""
+    """The tokens as an array. Raises BadInput if they are not one row of integers."""
     tokens = np.asanyarray(tokens)
     if tokens.ndim != 1 or tokens.dtype.kind not in "iu":
         raise BadInput(

@@ -1,7 +1,7 @@
-"""Learning to write from text alone: it is spoiled, and the model restores it.
+"""Denoising objectives for an encoder–decoder: a part of each text is removed, and the model restores it.
 
-Shapes: B windows in a batch, n tokens in a window. Both ways take windows of a row of ids and give sources and targets,
-the same for the same (seed, index).
+Shapes: B windows in a batch, n tokens in a window. Both functions draw windows from a row of ids and return sources and
+targets; the same (seed, index) gives the same batch.
 """
 
 from collections.abc import Callable, Sequence
@@ -12,12 +12,24 @@ from tinygpt.errors import BadInput
 from tinygpt.text.batches import drawing, random_windows
 from tinygpt.text.pair_batches import EncodedPair, PairBatch, make_batch
 
-_SPANS = 1  # the purpose that windows, drawn from the same seed and index, do not have
+_SPANS = 1  # the purpose of these random numbers; the windows, from the same seed and index, have purpose 0
+
+
+CORRUPTED, FILLED_IN = 0.15, 0.3
+"""The shares of tokens that are removed, by T5's objective and by BART's."""
+
+MEAN_SPAN = 3.0
+"""The mean number of tokens in a span, for both."""
 
 
 def sentinels(n: int) -> list[str]:
-    """Names of n special tokens that stand for missing spans: T5's are called <extra_id_0> and so on."""
+    """The names of n special tokens that stand for missing spans, T5's: <extra_id_0>, <extra_id_1> …"""
     return [f"<extra_id_{i}>" for i in range(n)]
+
+
+def n_spans(window: int, share: float = CORRUPTED, mean_length: float = MEAN_SPAN) -> int:
+    """How many spans `span_corruption` removes from a window, and so how many sentinels it needs."""
+    return max(1, round(_n_removed(window, share) / mean_length))
 
 
 def span_corruption(
@@ -29,16 +41,17 @@ def span_corruption(
     end: int,
     seed: int,
     index: int,
-    share: float = 0.15,
-    mean_length: float = 3.0,
+    share: float = CORRUPTED,
+    mean_length: float = MEAN_SPAN,
 ) -> PairBatch:
-    """Windows in which spans are replaced by one sentinel each; the target says what stood there.
+    """Windows in which each missing span is replaced by its own sentinel; the target says what stood there.
 
-        Thank you <X> me to your party <Y> week.    →    <X> for inviting <Y> last
+        Thank you <X> me to your party <Y>    →    <X> for inviting <Y> last week.
 
-    round(share · n) tokens are taken, in round(that / mean_length) spans (both at least one). All ways of cutting them
-    into spans are as likely, as are all ways of cutting what stays; a window ends in a span. Raises BadInput for more
-    spans than sentinels, a share that takes everything or nothing, and a row shorter than a window.
+    round(share · n) tokens are removed, in round(that / mean_length) spans (at least one of each). All ways of cutting
+    them into spans are equally likely, and so are all ways of cutting what stays. A window begins with tokens that stay
+    and ends in a span. Raises BadInput for more spans than sentinels, for a share that leaves too few tokens to
+    separate the spans, and for a row that is too short for a window.
 
     Formula: source = t_1 <X> t_2 <Y> …, target = <X> s_1 <Y> s_2 … for the text t_1 s_1 t_2 s_2 …
     Paper: Raffel et al. 2020, "Exploring the limits of transfer learning with T5", section 3.1.4, and its released code
@@ -46,8 +59,7 @@ def span_corruption(
     Test: tests/test_denoising.py
     """
     _check(share, mean_length)
-    taken = max(1, round(share * window))
-    spans = max(1, round(taken / mean_length))
+    taken, spans = _n_removed(window, share), n_spans(window, share, mean_length)
     if taken + spans > window:
         raise BadInput(f"windows of {window} tokens cannot lose {taken} in {spans} spans: make them longer")
     if spans > len(sentinel_ids):
@@ -73,14 +85,15 @@ def infilling(
     end: int,
     seed: int,
     index: int,
-    share: float = 0.3,
-    mean_length: float = 3.0,
+    share: float = FILLED_IN,
+    mean_length: float = MEAN_SPAN,
 ) -> PairBatch:
-    """Windows in which spans are replaced by one and the same mask; the target is the whole text.
+    """Windows in which each missing span is replaced by the same mask token; the target is the whole window.
 
-    So the model has to find out how much is missing, which may be nothing: lengths are drawn until round(share · n)
-    tokens (at least one) are taken, the last one cut to fit. Every order of spans and of tokens that stay is as likely.
-    Raises BadInput for a share that takes everything or nothing, and for a row shorter than a window.
+    So the model must find out how many tokens a mask stands for, possibly none. Span lengths are drawn until
+    round(share · n) tokens (at least one) are removed; the last length is cut to fit. All orders of the spans and the
+    tokens that stay are equally likely. Raises BadInput for a share that removes everything or nothing, and for a row
+    that is too short for a window.
 
     Formula: source = t_1 <mask> t_2 <mask> …, target = t_1 s_1 t_2 s_2 …, |s_i| ~ Poisson(mean_length)
     Paper: Lewis et al. 2020, "BART: denoising sequence-to-sequence pre-training", section 2.2
@@ -88,7 +101,7 @@ def infilling(
     Test: tests/test_denoising.py
     """
     _check(share, mean_length)
-    taken = max(1, round(share * window))
+    taken = _n_removed(window, share)
     if taken >= window:
         raise BadInput(f"windows of {window} tokens cannot lose {taken}: make them longer")
 
@@ -124,8 +137,12 @@ def _batch(
     return make_batch([corrupted(text, random) for text in windows], begin, end)
 
 
+def _n_removed(window: int, share: float) -> int:
+    return max(1, round(share * window))
+
+
 def _parts(n: int, parts: int, random: np.random.Generator) -> np.ndarray:
-    """The lengths of n things cut into so many parts, none empty, every way as likely."""
+    """The lengths of n items cut into so many parts, none empty; all ways of cutting are equally likely."""
     cuts = np.sort(random.choice(n - 1, parts - 1, replace=False)) + 1
     return np.diff([0, *cuts, n])
 

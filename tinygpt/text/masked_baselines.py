@@ -1,8 +1,8 @@
-"""What can be guessed of a hidden token without a model: from how often tokens occur, alone or beside one neighbour.
+"""Baselines for masked language modeling: guesses from how often tokens occur, alone or next to one neighbour.
 
-Each baseline is a function of a batch that gives a token for every place, (B, T). It sees what a model sees: a
-neighbour that is hidden tells it nothing, and it then takes the most frequent token.
-N tokens of a text, V vocabulary.
+Each baseline is a function from a batch to a token for every position, (B, T). It sees what a model sees: where the
+neighbour is hidden, it guesses the most frequent token.
+Shapes: N tokens in the text, V vocabulary.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from tinygpt.text.batches import checked_row
 from tinygpt.text.masked_lm import MaskedBatch
 
 Guess = Callable[[MaskedBatch], np.ndarray]
-"""What somebody takes each token of a batch for: (B, T) ids."""
+"""A function from a batch to its guessed ids, (B, T)."""
 
 
 def most_frequent(tokens: np.ndarray) -> Guess:
@@ -25,7 +25,7 @@ def most_frequent(tokens: np.ndarray) -> Guess:
 
 
 def likeliest_after(tokens: np.ndarray, vocab_size: int) -> Guess:
-    """The token that most often follows the one before the place."""
+    """The token that most often follows the left neighbour."""
     table = _likeliest_second(checked_row(tokens), vocab_size)
 
     def guess(batch: MaskedBatch) -> np.ndarray:
@@ -36,7 +36,7 @@ def likeliest_after(tokens: np.ndarray, vocab_size: int) -> Guess:
 
 
 def likeliest_before(tokens: np.ndarray, vocab_size: int) -> Guess:
-    """The token that most often precedes the one after the place."""
+    """The token that most often precedes the right neighbour."""
     table = _likeliest_second(checked_row(tokens)[::-1], vocab_size)
 
     def guess(batch: MaskedBatch) -> np.ndarray:
@@ -47,14 +47,14 @@ def likeliest_before(tokens: np.ndarray, vocab_size: int) -> Guess:
 
 
 def _likeliest_second(tokens: np.ndarray, vocab_size: int) -> np.ndarray:
-    """(V + 1,): for each first token of a pair its most frequent second, the lowest id among equals.
+    """(V + 1,): for each first token of a pair, its most frequent second token; ties go to the lowest id.
 
-    The last entry, and that of a token which is never a first one, is the most frequent token of all.
+    The last entry, and the entry of a token that is never first, is the most frequent token of all.
     """
     table = np.full(vocab_size + 1, _most_frequent(tokens), dtype=np.int64)
     row = tokens.astype(np.int64)
     pairs, counts = np.unique(row[:-1] * vocab_size + row[1:], return_counts=True)
-    rising = np.lexsort((-pairs, counts))  # a later entry overwrites: the more frequent, then the lower id
+    rising = np.lexsort((-pairs, counts))  # later entries overwrite: the most frequent wins, then the lowest id
     table[pairs[rising] // vocab_size] = pairs[rising] % vocab_size
     return table
 

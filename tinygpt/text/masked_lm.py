@@ -1,9 +1,9 @@
-"""Masked language modeling: some tokens of a text are hidden, and a model that sees both sides guesses them.
+"""Masked language modeling: some tokens are hidden, and a model that sees the text on both sides predicts them.
 
-Shapes: B rows in a batch, T tokens in a row, V vocabulary. Whether rows come from one long row of ids or from documents
-padded to one length, what is hidden is a pure function of (seed, index), as the batches themselves are.
+Shapes: B rows in a batch, T tokens in a row, V vocabulary. The rows are windows of one long row of ids, or documents
+padded to one length. What is hidden is a pure function of (seed, index), like the batches themselves.
 
-Source: Devlin et al. 2019, "BERT", section 3.1, task 1, and appendix A.1; pairs of sentences stand in
+Source: Devlin et al. 2019, "BERT", section 3.1, task 1, and appendix A.1; task 2, pairs of sentences, is in
 `next_sentence.py`.
 """
 
@@ -16,26 +16,26 @@ from typing import NamedTuple
 import numpy as np
 
 from tinygpt.errors import BadInput
-from tinygpt.text.batches import IGNORE, checked_row, drawing, random_windows
+from tinygpt.text.batches import IGNORE, checked_row, drawing, pad, random_windows
 from tinygpt.text.tokenizer import MASK, BaseTokenizer, WordPiece
 from tinygpt.text.tokenizer.wordpiece import CONTINUES
 
 CHOSEN = 0.15
-"""The share of tokens that are asked for."""
+"""The share of tokens that the model must predict."""
 
 MASKED, REPLACED = 0.8, 0.1
-"""Of those, how many are hidden, and how many become any token. The others stay: at use no token is hidden, and the
-state of a token that is there must say what it is, too."""
+"""Of the chosen tokens, the shares that become the mask and a random token. The rest stay unchanged: in use no token is
+hidden, so the model must also learn to represent the tokens that it sees."""
 
 MASKING, PAIRING = 1, 2  # purposes of random numbers; 0 draws the windows
 
 
 class MaskedBatch(NamedTuple):
-    """inputs (B, T) int64, some tokens hidden; targets (B, T), what the chosen ones were and IGNORE elsewhere.
+    """inputs (B, T) int64, some tokens hidden; targets (B, T), the original ids of chosen tokens, IGNORE elsewhere.
 
     segments (B, T) int64: which of two texts a token belongs to (None: all to the first). mask (B, T) boolean: True at
-    real tokens, False at padding (None: all are real). elsewhere (B,): of pairs, 0 where the second text follows the
-    first, and 1 where it comes from another document.
+    real tokens, False at padding (None: all are real). elsewhere (B,), for pairs only: 0 if the second text follows the
+    first, 1 if it comes from another document.
     """
 
     inputs: np.ndarray
@@ -46,9 +46,9 @@ class MaskedBatch(NamedTuple):
 
 
 class WordEdges(NamedTuple):
-    """Which tokens grow together into words, (V,) boolean each.
+    """Which tokens join into words, (V,) boolean each.
 
-    A token that `joins_left` continues the word of the token before it, if that `joins_right`.
+    A token with `joins_left` continues the word of the token before it, if that one has `joins_right`.
     """
 
     joins_left: np.ndarray
@@ -62,10 +62,11 @@ class WordEdges(NamedTuple):
 
 @dataclass(frozen=True, eq=False)
 class Masking:
-    """How a vocabulary's tokens are hidden.
+    """How the tokens of a vocabulary are hidden.
 
-    mask_id hides a token, pad_id fills a row; `ordinary` (n,) are the ids that may be chosen, and that may take the
-    place of one. With `words`, whole words are chosen, rather than tokens. `share`: how many.
+    mask_id: the id that hides a token. pad_id: the id that pads a row. ordinary (n,): the ids that may be chosen, and
+    from which random replacements are drawn. words: if given, whole words are chosen instead of single tokens. share:
+    the share of tokens chosen.
     """
 
     mask_id: int
@@ -77,31 +78,31 @@ class Masking:
 
     @classmethod
     def of(cls, tokenizer: BaseTokenizer, whole_words: bool = False, share: float = CHOSEN) -> Masking:
-        """The masking of a tokenizer's ids: no special token is ever chosen.
+        """The masking for a tokenizer's ids: special tokens are never chosen.
 
         Raises BadInput for a vocabulary without a mask token, and for a share outside 0 … 1.
         """
         if not 0 < share <= 1:
             raise BadInput(f"the share of tokens to hide must be above 0 and at most 1, not {share}")
         mask = mask_id(tokenizer)
-        pad = tokenizer.special_tokens.get(tokenizer.pad_token, mask)  # without a token of its own any serves
+        pad_id = tokenizer.special_tokens.get(tokenizer.pad_token, mask)  # without a pad token any id will do
         words = word_edges(tokenizer) if whole_words else None
-        return cls(mask, pad, tokenizer.vocab_size, tokenizer.ordinary_ids, words, share)
+        return cls(mask, pad_id, tokenizer.vocab_size, tokenizer.ordinary_ids, words, share)
 
 
 def mask_id(tokenizer: BaseTokenizer) -> int:
-    """The id of the token that hides another. Raises BadInput where the vocabulary has none."""
+    """The id of the mask token. Raises BadInput if the vocabulary has none."""
     if tokenizer.mask_token is None:
         raise BadInput(f"this vocabulary has no mask token: train one with special_tokens that name {MASK!r}")
     return tokenizer.special_tokens[tokenizer.mask_token]
 
 
 def word_edges(tokenizer: BaseTokenizer) -> WordEdges:
-    """Where the words of a vocabulary's tokens begin.
+    """Which tokens of a vocabulary begin or continue a word.
 
-    WordPiece says so itself: ## continues a word. Tokens of bytes and characters grow together where letters or digits
-    meet: " The" begins a word, as its space does, "re" after it continues it, and so do the bytes of half a character.
-    A space that is a token of its own belongs to the word after it.
+    WordPiece marks this itself: a token with ## continues a word. Tokens of bytes or characters join where letters or
+    digits meet: " The" begins a word because of its space, and "re" after it continues that word. Tokens that hold only
+    some bytes of a character join, too. A space that is a token of its own belongs to the word after it.
     """
     joins = np.zeros((2, tokenizer.vocab_size), dtype=bool)
     for i in tokenizer.ordinary_ids.tolist():
@@ -120,12 +121,12 @@ def _in_word(character: str) -> bool:
 def mask_tokens(
     ids: np.ndarray, masking: Masking, seed: int, index: int, real: np.ndarray | None = None
 ) -> tuple[np.ndarray, np.ndarray]:
-    """(inputs, targets), both (B, T) int64, of ids (B, T): a share of the tokens is chosen, each by itself.
+    """Hides a share of the tokens of ids (B, T), each chosen independently: (inputs, targets), both (B, T) int64.
 
-    Of the chosen, 80 in 100 become the mask, 10 any ordinary token, and 10 stay as they are. Special tokens are never
-    chosen, nor is padding, where `real` (B, T) is False. Where whole words are chosen, each with that probability,
-    every token of a word is, and what becomes of it is drawn for each. Where a batch is so small that none would be,
-    the one nearest to it is chosen, or the nearest word: a step needs a target.
+    Of the chosen tokens 80% become the mask, 10% a random ordinary token, and 10% stay as they are. Special tokens are
+    never chosen, nor is padding, where `real` (B, T) is False. If whole words are chosen, each word is chosen with that
+    probability, with all of its tokens, and what becomes of each token is drawn separately. If the draw chooses no
+    token, the token (or word) with the lowest draw is chosen, because a step needs a target.
 
     Formula: chosen_t ~ Bernoulli(0.15); input_t = [MASK] with 0.8, any token with 0.1, else x_t; target_t = x_t
     Paper: Devlin et al. 2019, "BERT", section 3.1, task 1
@@ -136,7 +137,7 @@ def mask_tokens(
     draw = drawing(seed, index, MASKING)
     lots, fates = draw.random((2, *ids.shape))
     others = masking.ordinary[draw.integers(len(masking.ordinary), size=ids.shape)]
-    if masking.words is not None:  # all tokens of a word draw the lot of its first
+    if masking.words is not None:  # all tokens of a word share the draw of its first
         first = np.where(masking.words.starts(ids), np.arange(ids.shape[1]), 0)
         lots = np.take_along_axis(lots, np.maximum.accumulate(first, axis=1), axis=1)
     may = np.isin(ids, masking.ordinary) if real is None else np.isin(ids, masking.ordinary) & real
@@ -149,9 +150,9 @@ def mask_tokens(
 def random_masked_windows(
     tokens: np.ndarray, masking: Masking, batch_size: int, block_size: int, seed: int, index: int
 ) -> MaskedBatch:
-    """B windows of one long row of ids, their starts and what is hidden drawn for (seed, index).
+    """B windows of one long row of ids; their starts and the hidden tokens are drawn for (seed, index).
 
-    Raises BadInput where the row has not more than T tokens.
+    Raises BadInput if the row has T tokens or fewer.
     """
     windows = random_windows(tokens, batch_size, block_size, seed, index).inputs
     return MaskedBatch(*mask_tokens(windows, masking, seed, index))
@@ -160,7 +161,7 @@ def random_masked_windows(
 def meeting_masked_windows(
     tokens: np.ndarray, masking: Masking, batch_size: int, block_size: int, seed: int = 0
 ) -> Iterator[MaskedBatch]:
-    """The whole row once, in windows that meet end to end: what is hidden is the same each time. For evaluation."""
+    """The whole row once, in windows that lie end to end, for evaluation: the hidden tokens are the same every time."""
     tokens = checked_row(tokens)
     size = batch_size * block_size
     for index, start in enumerate(range(0, len(tokens), size)):
@@ -169,33 +170,10 @@ def meeting_masked_windows(
         yield masked_documents(rows, masking, seed, index)
 
 
-def random_masked_documents(
-    documents: Sequence[Sequence[int]], masking: Masking, batch_size: int, block_size: int, seed: int, index: int
-) -> MaskedBatch:
-    """B documents drawn for (seed, index), each cut to its first T tokens, padded to the longest of them.
-
-    Raises BadInput where there is no document.
-    """
-    if not len(documents):
-        raise BadInput("there is no document to draw from: give some text")
-    chosen = drawing(seed, index).integers(len(documents), size=batch_size)
-    return masked_documents([documents[i][:block_size] for i in chosen], masking, seed, index)
-
-
 def masked_documents(documents: Sequence[Sequence[int]], masking: Masking, seed: int, index: int) -> MaskedBatch:
-    """One row a document, each the ids of a text with whatever stands around it, padded to the longest."""
-    ids, real = padded(documents, masking.pad_id)
+    """One row per document (the ids of a text with any special tokens around it), padded to the longest."""
+    ids, real = pad(documents, masking.pad_id)
     return MaskedBatch(*mask_tokens(ids, masking, seed, index, real), mask=None if real.all() else real)
-
-
-def padded(rows: Sequence[Sequence[int]], fill: int) -> tuple[np.ndarray, np.ndarray]:
-    """(values (B, T) int64, real (B, T) boolean): ragged rows side by side, filled up to the longest."""
-    lengths = np.array([len(row) for row in rows], dtype=np.int64)
-    real = np.arange(lengths.max(initial=0)) < lengths[:, None]
-    values = np.full(real.shape, fill, dtype=np.int64)
-    if lengths.any():
-        values[real] = np.concatenate([np.asarray(row, dtype=np.int64) for row in rows])
-    return values, real
 
 
 def _checked_ids(ids: np.ndarray, masking: Masking) -> np.ndarray:

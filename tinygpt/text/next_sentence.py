@@ -1,8 +1,9 @@
-"""Pairs of passages, of which the second follows the first or comes from elsewhere.
+"""Next sentence prediction: pairs of passages, of which the second follows the first or is from another document.
 
-A passage is made of sentences that follow each other, as many as its half of a row holds; the task has its name from
-the shortest. A sentence is any stretch of text, and documents are rows of sentences, each a row of ids. What stands
-around a pair, and which segment each token is in, is the tokenizer's: [CLS] A [SEP] B [SEP] for BERT's.
+A passage is a run of consecutive sentences, as many as fit into its part of a row; the task is named after the
+shortest, a single sentence. A sentence is any stretch of text, a list of ids; a document is a list of sentences. The
+tokenizer decides which special tokens surround a pair and which segment each token is in: [CLS] A [SEP] B [SEP] for
+BERT's.
 
 Source: Devlin et al. 2019, "BERT", section 3.1, task 2, and appendix A.2.
 """
@@ -14,18 +15,18 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 
 from tinygpt.errors import BadInput
-from tinygpt.text.batches import drawing
-from tinygpt.text.masked_lm import PAIRING, MaskedBatch, Masking, mask_tokens, padded
+from tinygpt.text.batches import drawing, pad
+from tinygpt.text.masked_lm import PAIRING, MaskedBatch, Masking, mask_tokens
 from tinygpt.text.tokenizer import BaseTokenizer
 
 ELSEWHERE = 0.5
-"""How often the second passage is of another document."""
+"""The probability that the second passage is from another document."""
 
 Documents = Sequence[Sequence[Sequence[int]]]
 
 
 def sentences(texts: Iterable[str], tokenizer: BaseTokenizer) -> list[list[list[int]]]:
-    """The documents as rows of sentences: each line that is not empty is one."""
+    """The texts as lists of sentences, one for each line that is not blank; texts without any are left out."""
     documents = [[line for line in text.splitlines() if line.strip()] for text in texts]
     ids = iter(tokenizer.encode_batch(line for lines in documents for line in lines))
     return [[next(ids) for _ in lines] for lines in documents if lines]
@@ -40,12 +41,13 @@ def next_sentence_batch(
     seed: int,
     index: int,
 ) -> MaskedBatch:
-    """B pairs, padded to the longest, with tokens hidden in both; `elsewhere` says which do not belong together.
+    """B pairs, padded to the longest, with tokens hidden in both passages; `elsewhere` is 1 for unrelated pairs.
 
-    The first passage begins with any sentence that another follows. What is too long for block_size, with what stands
-    around it, is cut off where the two do not meet. A pure function of its arguments.
-    Raises BadInput where no document has two sentences, where there is one document only, and where block_size leaves
-    no room for a token of each.
+    The first passage begins with a random sentence that has a successor. A pair too long for block_size, with the
+    special tokens around it, is cut at its outer ends: the beginning of the first passage and the end of the second. A
+    pure function of its arguments.
+    Raises BadInput for fewer than two documents or an empty one, if no document has two sentences, and if block_size
+    leaves no room for a token of each passage.
     """
     draw = drawing(seed, index, PAIRING)
     firsts = np.cumsum([0, *(max(len(document) - 1, 0) for document in documents)])
@@ -62,13 +64,13 @@ def next_sentence_batch(
         pair = shortened(first, second, room)
         rows.append(tokenizer.surround(*pair))
         kinds.append(tokenizer.token_types(*pair))
-    ids, real = padded(rows, masking.pad_id)
+    ids, real = pad(rows, masking.pad_id)
     inputs, targets = mask_tokens(ids, masking, seed, index, real)
-    return MaskedBatch(inputs, targets, padded(kinds, 0)[0], real, elsewhere)
+    return MaskedBatch(inputs, targets, pad(kinds)[0], real, elsewhere)
 
 
 def passage(document: Sequence[Sequence[int]], begin: int, end: int, room: int) -> tuple[list[int], int]:
-    """The sentences from `begin` on and before `end` that `room` tokens hold, one at least; which comes next."""
+    """(ids, next index): the sentences from `begin` up to `end` that fit into `room` tokens, but at least one."""
     ids = list(document[begin])
     begin += 1
     while begin < end and len(ids) + len(document[begin]) <= room:
@@ -78,7 +80,9 @@ def passage(document: Sequence[Sequence[int]], begin: int, end: int, room: int) 
 
 
 def shortened(first: Sequence[int], second: Sequence[int], room: int) -> tuple[list[int], list[int]]:
-    """Both with `room` tokens together at most: the longer one is cut, and what lies next to the border stays.
+    """Cuts the two to `room` tokens in total, keeping those next to the border between them.
+
+    Each gets half of the room, and what the other leaves of its half.
 
     >>> shortened([1, 2, 3, 4, 5], [6, 7], 5)
     ([3, 4, 5], [6, 7])
@@ -90,7 +94,7 @@ def shortened(first: Sequence[int], second: Sequence[int], room: int) -> tuple[l
 
 
 def _anywhere_else(documents: Documents, at: int, draw: np.random.Generator) -> tuple[Sequence[Sequence[int]], int]:
-    """A sentence of any document but this one: the document, and its place there."""
+    """(document, index) of a random sentence in any document but number `at`."""
     other = int(draw.integers(len(documents) - 1))
     document = documents[other + (other >= at)]
     return document, int(draw.integers(len(document)))

@@ -1,6 +1,6 @@
-"""Pairs of texts become batches: ids side by side, filled up, and shifted so that each target predicts its next token.
+"""Batches of pairs of texts: padded ids, with targets shifted so that each predicts the decoder's next token.
 
-Shapes: B pairs in a batch, S tokens in the longest source, T in the longest target and the token that ends it.
+Shapes: B pairs in a batch, S tokens in the longest source, T in the longest target with the token that ends it.
 """
 
 from collections.abc import Iterator, Sequence
@@ -10,18 +10,18 @@ from typing import NamedTuple
 import numpy as np
 
 from tinygpt.errors import BadInput
-from tinygpt.text.batches import IGNORE, drawing
+from tinygpt.text.batches import IGNORE, drawing, pad
 from tinygpt.text.pairs import Pair
 from tinygpt.text.tokenizer.base import BaseTokenizer
 
 EncodedPair = tuple[Sequence[int], Sequence[int]]
-"""The ids of a source and of its target, without tokens that begin or end anything."""
+"""The ids of a source and of its target, without begin and end tokens."""
 
 
 class PairBatch(NamedTuple):
     """source (B, S) int64 and source_mask (B, S), True at real tokens; inputs and targets (B, T) int64.
 
-    inputs are what a decoder is given (teacher forcing), targets what it should say next, IGNORE where no loss counts.
+    inputs are what the decoder is given (teacher forcing), targets what it should predict next, IGNORE at padding.
     """
 
     source: np.ndarray
@@ -40,36 +40,25 @@ def encode_pairs(
 
 
 def make_batch(pairs: Sequence[EncodedPair], begin: int, end: int) -> PairBatch:
-    """The pairs side by side: inputs are begin y_1 … y_n, targets y_1 … y_n end, and what fills a row up is masked.
+    """The pairs as one padded batch: inputs are begin y_1 … y_n, targets y_1 … y_n end.
 
-    Raises BadInput where there is nothing to put side by side.
+    Padding is False in the source's mask and IGNORE in the targets. Raises BadInput if all sources are empty.
     """
+    if not any(len(source) for source, _ in pairs):
+        raise BadInput("a batch needs a row with a token in it: all texts are empty")
     source, source_mask = pad([source for source, _ in pairs])
     inputs, _ = pad([[begin, *target] for _, target in pairs])
     targets, real = pad([[*target, end] for _, target in pairs])
     return PairBatch(source, source_mask, inputs, np.where(real, targets, IGNORE))
 
 
-def pad(rows: Sequence[Sequence[int]]) -> tuple[np.ndarray, np.ndarray]:
-    """(ids (B, longest) int64, mask), True at real tokens; behind them stands 0. An empty row is all padding.
-
-    Raises BadInput where no row has any token.
-    """
-    longest = max(map(len, rows), default=0)
-    if longest == 0:
-        raise BadInput("a batch needs a row with a token in it: all texts are empty")
-    ids = np.zeros((len(rows), longest), dtype=np.int64)
-    for filled, row in zip(ids, rows):
-        filled[: len(row)] = row
-    return ids, np.arange(longest) < np.array([len(row) for row in rows])[:, None]
-
-
 class PairBatches:
-    """Pairs of like lengths together, so that little is filled up: batches(index) is a pure function of (seed, index).
+    """Batches of pairs of similar length, so that little padding is needed.
 
-    Each pass over the pairs draws anew who stands together and in which order batches come. A batch has at most
-    `max_pairs` pairs and max_tokens tokens, sources and targets with what fills them up (None: as many as like).
-    len(batches) is the number of batches in a pass, in which every pair occurs once.
+    batches(index) is a pure function of (seed, index). Each pass over the pairs is shuffled anew: which pairs of equal
+    length share a batch, and the order of the batches. A batch has at most `max_pairs` pairs and at most `max_tokens`
+    tokens, sources and targets with their padding (None: no limit). len(batches) is the number of batches in a pass, in
+    which every pair occurs once.
 
     Raises BadInput for no pairs at all, and for one that is longer than max_tokens.
     """
@@ -101,13 +90,13 @@ class PairBatches:
         return self._made(self._pass(number)[place])
 
     def in_order(self) -> Iterator[PairBatch]:
-        """Every pair once, the shortest first: what to evaluate on."""
+        """Every pair once, the shortest first; for evaluation."""
         order = self._by_length(np.arange(len(self.pairs)))
         return (self._made(order[start:stop]) for start, stop in self._cuts)
 
     def _members(self, number: int) -> list[np.ndarray]:
-        """Which pairs each batch of a pass has. Only pairs of one length change places, so the cuts stay where they
-        are."""
+        """The pairs in each batch of a pass. Only pairs of equal length change places, so the cuts between batches stay
+        where they are."""
         random = drawing(self.seed, number)
         order = self._by_length(random.permutation(len(self.pairs)))
         return [order[slice(*self._cuts[place])] for place in random.permutation(len(self))]
@@ -121,7 +110,7 @@ class PairBatches:
 
 
 def _cuts(lengths: np.ndarray, max_pairs: int | None, max_tokens: int | None) -> list[tuple[int, int]]:
-    """(start, stop) of each batch of the sorted pairs, as full as may be."""
+    """(start, stop) of each batch of the sorted pairs, each batch as full as the limits allow."""
     cuts, start, widest = [], 0, np.zeros(2, dtype=int)
     for place, size in enumerate(lengths):
         if max_tokens is not None and size.sum() > max_tokens:

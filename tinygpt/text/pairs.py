@@ -1,4 +1,4 @@
-"""A source and the target it should become: sentences and their translations, articles and their summaries."""
+"""Pairs of a source text and its target text: a sentence and its translation, an article and its summary."""
 
 import json
 import os
@@ -13,17 +13,17 @@ from tinygpt.text.reading import check_encoding, not_encoded, refuse
 
 
 class Pair(NamedTuple):
-    """Two texts. A source with several good targets stands in several pairs."""
+    """Two texts. A source with several good targets appears in several pairs."""
 
     source: str
     target: str
 
 
 def read_tsv(path: str | os.PathLike[str], encoding: str = "utf-8") -> list[Pair]:
-    """A pair a line, source, tab, target; further columns are left out, as Tatoeba's attributions. Blank lines too.
+    """One pair per line: source, tab, target. Further columns, such as Tatoeba's attributions, are ignored.
 
-    A .zip is read as the one .txt or .tsv in it whose name begins with a letter. Raises BadInput that names the file
-    and, where a line is wrong, the line.
+    Blank lines are skipped. In a .zip the one .txt or .tsv file whose name begins with a letter is read. Raises
+    BadInput that names the file and, where a line is wrong, the line.
     """
     pairs = []
     for where, line in _lines(path, encoding):
@@ -37,10 +37,10 @@ def read_tsv(path: str | os.PathLike[str], encoding: str = "utf-8") -> list[Pair
 def read_jsonl(
     path: str | os.PathLike[str], source: str = "source", target: str = "target", encoding: str = "utf-8"
 ) -> list[Pair]:
-    """A JSON object a line, whose fields `source` and `target` are the texts.
+    """One JSON object per line, whose fields `source` and `target` hold the texts.
 
-    A list of texts as source is joined by spaces (SciTLDR has sentences), one as target gives a pair for each.
-    Raises BadInput that names the file and, where a line is wrong, the line.
+    If the source is a list of texts, they are joined by spaces (SciTLDR has sentences); if the target is a list, each
+    of its texts gives a pair. Raises BadInput that names the file and, where a line is wrong, the line.
     """
     pairs = []
     for where, line in _lines(path, encoding):
@@ -56,17 +56,17 @@ def read_jsonl(
 def read_pairs(
     path: str | os.PathLike[str], source: str = "source", target: str = "target", encoding: str = "utf-8"
 ) -> list[Pair]:
-    """`read_jsonl` of a .jsonl, `read_tsv` of anything else."""
+    """`read_jsonl` for a .jsonl file, `read_tsv` for any other."""
     if Path(path).suffix == ".jsonl":
         return read_jsonl(path, source, target, encoding)
     return read_tsv(path, encoding)
 
 
 def split_pairs(pairs: Iterable[Pair], validation: float = 0.1) -> tuple[list[Pair], list[Pair]]:
-    """(train, validation): all pairs of one source on one side, which is drawn by a hash of the source.
+    """(train, validation): a hash of the source decides the side, so all pairs of one source are on the same side.
 
-    Otherwise a sentence would be tested in another translation of what was learned. Raises BadInput for a share outside
-    0 to 1, and for pairs too few to have both sides.
+    Otherwise the model would be tested on sentences of which it has learned another translation. Raises BadInput for a
+    share outside 0 to 1, and if there are too few pairs for both sides.
     """
     if not 0 < validation < 1:
         raise BadInput(f"the validation share must lie between 0 and 1, not {validation}")
@@ -81,7 +81,7 @@ def split_pairs(pairs: Iterable[Pair], validation: float = 0.1) -> tuple[list[Pa
 
 
 def by_source(pairs: Iterable[Pair]) -> dict[str, list[str]]:
-    """Each source and all its targets: what to translate, and the references to measure it by."""
+    """Each source with all of its targets: what to translate, and the references to compare with."""
     targets: dict[str, list[str]] = {}
     for pair in pairs:
         targets.setdefault(pair.source, []).append(pair.target)
@@ -89,7 +89,7 @@ def by_source(pairs: Iterable[Pair]) -> dict[str, list[str]]:
 
 
 def _lines(path: str | os.PathLike[str], encoding: str) -> Iterator[tuple[str, str]]:
-    """Each line of text that is not blank, and where it stands."""
+    """(where, line) for each line that is not blank; `where` is the file and the line number, for messages."""
     check_encoding(encoding)
     try:
         name, data = _unzipped(path) if Path(path).suffix == ".zip" else (str(path), Path(path).read_bytes())

@@ -1,4 +1,4 @@
-"""Text out of files: in chunks where a file may be larger than memory, and what is said of a file that is none."""
+"""Reading text files, in chunks where a file may be larger than memory; the errors for files that are not text."""
 
 import codecs
 import os
@@ -15,9 +15,9 @@ CHUNK = 1 << 20
 
 
 def read_chunks(path: str | os.PathLike[str], encoding: str = "utf-8", progress: bool = False) -> Iterator[str]:
-    """One file's text in chunks, exactly as it stands: the file may be larger than memory.
+    """A file's text in chunks, unchanged; the file may be larger than memory.
 
-    Raises BadInput, naming the file, where it may not be read or is not valid in the encoding.
+    Raises BadInput, naming the file, if it cannot be read or is not valid in the encoding.
     """
     check_encoding(encoding)
     decode = codecs.getincrementaldecoder(encoding)().decode
@@ -48,7 +48,7 @@ def _decoded(
 
 
 def not_encoded(path: object, encoding: str, place: int, error: UnicodeDecodeError) -> BadInput:
-    """What to raise where the byte at `place` of a file is not valid in the encoding."""
+    """The error to raise if the byte at `place` of a file is not valid in the encoding."""
     bad = f"byte {place} is 0x{error.object[error.start]:02x} ({error.reason})"
     return BadInput(f"{path} is not {encoding}: {bad}; name its encoding, for instance --encoding latin-1")
 
@@ -61,7 +61,7 @@ def refuse(error: OSError) -> NoReturn:
 
 
 def check_encoding(encoding: str) -> None:
-    """Whether a codec of this name turns bytes into text (some, such as hex, turn bytes into bytes)."""
+    """Raises BadInput unless a codec of this name turns bytes into text (some, such as hex, give bytes)."""
     try:
         codecs.lookup(encoding)
         bytes(4).decode(encoding)

@@ -1,4 +1,4 @@
-"""A conversation as one text, which a model that knows nothing of conversations can go on with."""
+"""Chat templates: a conversation written as one text, which a plain language model can continue."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ SYSTEM, USER, ASSISTANT = "system", "user", "assistant"
 
 @dataclass(frozen=True)
 class Message:
-    """What one side says. role: "system" (what is told before the conversation), "user" or "assistant"."""
+    """One message of a conversation. role: "system" (instructions that come first), "user" or "assistant"."""
 
     role: str
     text: str
@@ -18,10 +18,11 @@ class Message:
 
 @dataclass(frozen=True)
 class Template:
-    """How each role's message is written: head, text, end. The space between the assistant's head and text is the
-    text's, as byte-pair encodings have spaces before words: a prompt ends without one.
+    """How each role's message is written: head, text, end.
 
-    stop: the strings that show that an answer is over, because the model has begun to write the other side's part.
+    The space between the assistant's head and its text belongs to the text, since byte-pair encodings put a space
+    before a word. So a prompt ends without a space. stop: the strings that show that the answer is over, because the
+    model has begun to write the next turn.
     """
 
     system: str
@@ -31,23 +32,23 @@ class Template:
     stop: tuple[str, ...]
 
     def message(self, message: Message) -> str:
-        """One message in full."""
+        """One message with its head and its end."""
         head = {SYSTEM: self.system, USER: self.user, ASSISTANT: self.assistant}[message.role]
         space = " " if head and not head[-1].isspace() else ""
         return f"{head}{space}{message.text}{self.end}"
 
     def prompt(self, messages: Iterable[Message]) -> str:
-        """The messages, and the assistant's head for what comes next."""
+        """The messages, then the assistant's head, after which the model writes its answer."""
         return "".join(map(self.message, messages)) + self.assistant
 
 
 TEMPLATES = {
-    # lines as in a written play, which a model that has read some text goes on with
+    # lines as in a printed play, which a model without chat training can continue
     "transcript": Template("", "User:", "Assistant:", "\n", ("\nUser:", "\nAssistant:")),
-    # the headings of Alpaca, on which many models were tuned (Taori et al. 2023)
+    # Alpaca's headings, with which many models were fine-tuned (Taori et al. 2023)
     "instruction": Template(
         "", "### Instruction:\n", "### Response:\n", "\n\n", ("\n### Instruction:", "\n### Response:")
     ),
-    # nothing but one line each, for models of dialogue without names
+    # only one line per message, for models trained on dialogue without names
     "lines": Template("", "", "", "\n", ("\n",)),
 }

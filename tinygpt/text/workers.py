@@ -1,8 +1,8 @@
-"""Work on text in several processes.
+"""Processing texts in several processes.
 
-The processes are plain ones that talk through pipes, each started with the one sentence that makes it a worker. So they
-need nothing of the script that asks for them, whereas the pools of `multiprocessing` run it again where it has no
-`if __name__ == "__main__"`, or copy a process whose threads may hold locks.
+Each worker is a new Python process that runs `serve` and communicates through pipes. It needs nothing from the calling
+script. The pools of `multiprocessing`, in contrast, either import that script again, which must then guard its code
+with `if __name__ == "__main__"`, or copy a process whose threads may hold locks.
 """
 
 import os
@@ -21,19 +21,21 @@ from typing import Any
 from tinygpt.errors import BadInput
 
 LARGE = 4_000_000
-"""Characters from which on processes are worth their start: encoding so many takes about as long as starting two."""
+"""From this many characters on, processes are worth their start: encoding so many takes about as long as starting two.
+"""
 
 SENT = 500_000
-"""Characters sent to a process at once: little to wait for at the end, and much to do between two messages."""
+"""Characters sent to a process at a time: few enough that the last ones are soon done, enough that messages are rare.
+"""
 
 AHEAD = 2
-"""Items for each process that are taken before their turn, so that none waits for the next."""
+"""Items per process that are submitted before their results are needed, so that no process waits for work."""
 
 
 def spread(
     make: Callable[..., Callable[[list[str]], Any]], arguments: tuple, texts: Iterable[str], processes: int | None
 ) -> Iterator[Any]:
-    """`make(*arguments)` of one list of texts after another, in several processes where there is enough to do."""
+    """Applies `make(*arguments)` to one list of texts after another, in several processes if there is enough to do."""
     if processes is not None and processes < 1:
         raise BadInput(f"processes must be at least 1, not {processes}")
     groups = _grouped(texts)
@@ -65,7 +67,7 @@ def _grouped(texts: Iterable[str]) -> Iterator[list[str]]:
 
 
 def usable_cores() -> int:
-    """The cores that this process may run on."""
+    """The number of cores that this process may run on."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
@@ -74,7 +76,7 @@ def in_processes(
 ) -> Iterator[Any]:
     """`make(*arguments)(item)` for each item, in order; `make` runs once in each process.
 
-    `make`, its arguments, the items and the results must be what pickle can carry. What is raised there is raised here.
+    `make`, its arguments, the items and the results must be picklable. An exception in a worker is raised here.
     """
     workers = [_Worker(make, arguments) for _ in range(processes)]
     free: SimpleQueue[_Worker] = SimpleQueue()
@@ -105,7 +107,7 @@ def in_processes(
 
 
 class _Worker:
-    """One process, which takes an item and gives its result."""
+    """One worker process: called with an item, it returns the result."""
 
     def __init__(self, make: Callable[..., Callable[[Any], Any]], arguments: tuple) -> None:
         code = f"import sys; sys.path[:] = {sys.path!r}; from {__name__} import serve; serve()"
@@ -137,9 +139,9 @@ class _Worker:
 
 
 def serve() -> None:
-    """The life of a worker: what makes the work, then item after item until the pipe is closed.
+    """The main loop of a worker: it reads `make` and its arguments, then item after item until the pipe is closed.
 
-    Ctrl-C, which a terminal sends to every process, is left to the one that asked.
+    Ctrl-C, which a terminal sends to every process, is left to the parent process.
     """
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     incoming, outgoing = sys.stdin.buffer, os.fdopen(os.dup(sys.stdout.fileno()), "wb")
@@ -151,7 +153,7 @@ def serve() -> None:
             item = pickle.load(incoming)
             try:
                 answer = True, work(item)
-            except Exception as error:  # raised again where it was asked for
+            except Exception as error:  # raised again in the parent process
                 answer = False, error
             _send(answer, outgoing)
 

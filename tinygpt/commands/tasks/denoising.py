@@ -15,7 +15,7 @@ from ...errors import BadInput
 from ...generate import greedy_search, translations
 from ...model import Seq2Seq, Seq2SeqConfig
 from ...text.corpus import Corpus
-from ...text.denoising import infilling, sentinels, span_corruption
+from ...text.denoising import CORRUPTED, FILLED_IN, infilling, n_spans, sentinels, span_corruption
 from ...text.pair_batches import PairBatch
 from ...text.tokenizer import END_OF_TEXT, MASK, BaseTokenizer
 from ...train import seq2seq_loss
@@ -25,7 +25,6 @@ from ..prepare import prepare
 from .pairs import unigram_baselines
 from .task import TextTask, shape
 
-SPAN = 3  # tokens lost in a row, on average; T5 takes 15 of 100 tokens so
 LEAST = 2  # tokens of a window: one is lost, and one stays
 
 
@@ -38,7 +37,7 @@ class DenoisingTask(TextTask):
     does = "Of spoiled text it makes"
 
     def __init__(self, data: Corpus, options: TrainOptions, tokenizer: BaseTokenizer | None = None) -> None:
-        names = sentinels(math.ceil(0.15 * options.block_size / SPAN))
+        names = sentinels(n_spans(options.block_size))
         self.texts = prepare(data, options, tokenizer, more_special=(END_OF_TEXT, MASK, *names))
         super().__init__(data, options, self.texts.tokenizer)
         special = self.tokenizer.special_tokens
@@ -74,7 +73,8 @@ class DenoisingTask(TextTask):
 
     def data_lines(self) -> list[str]:
         t = self.texts
-        how = "15% of them in spans" if self.options.denoising == "spans" else "30% of them filled in"
+        spans = self.options.denoising == "spans"
+        how = f"{CORRUPTED:.0%} of them in spans" if spans else f"{FILLED_IN:.0%} of them filled in"
         return [
             f"           train {len(t.train):,} tokens, validation {len(t.validation):,} (held-out text)",
             f"tokenizer  {t.tokenizer.vocab_size:,} tokens, {t.train_bytes / len(t.train):.2f} bytes a token; {how}",

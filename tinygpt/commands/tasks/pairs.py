@@ -16,10 +16,10 @@ from autograd import Key
 from ...errors import BadInput, MissingExtra
 from ...generate import greedy_search, translations
 from ...model import Seq2Seq, Seq2SeqConfig
-from ...text.batches import IGNORE
+from ...text.batches import IGNORE, pad
 from ...text.corpus.documents import fingerprint_of
 from ...text.corpus.made_pairs import arithmetic_pairs
-from ...text.pair_batches import EncodedPair, PairBatches, encode_pairs, pad
+from ...text.pair_batches import EncodedPair, PairBatches, encode_pairs
 from ...text.pairs import Pair, by_source, read_pairs, split_pairs
 from ...text.tokenizer import END_OF_TEXT, BaseTokenizer
 from ...text.tokenizer.pretokens import text_to_bytes

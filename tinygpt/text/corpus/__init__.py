@@ -1,4 +1,4 @@
-"""Where text comes from, and what is held out."""
+"""Where text comes from, and which part of it is held out."""
 
 from tinygpt.text.corpus.documents import Corpus, Document, split
 from tinygpt.text.corpus.embedded import embedded_english

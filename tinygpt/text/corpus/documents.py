@@ -1,4 +1,4 @@
-"""A corpus, and how it is parted into what is trained on and what is held out."""
+"""A corpus, and its split into training text and held-out text."""
 
 import hashlib
 from collections.abc import Iterable
@@ -11,7 +11,7 @@ from tinygpt.text.tokenizer.pretokens import text_to_bytes
 
 
 class Document(NamedTuple):
-    """A text that belongs together, and where it came from."""
+    """One text, and where it came from."""
 
     name: str
     text: str
@@ -19,14 +19,14 @@ class Document(NamedTuple):
 
 @dataclass(frozen=True)
 class Corpus:
-    """Documents in a fixed order, under a name that a person recognises."""
+    """Documents in a fixed order, under a readable name."""
 
     name: str
     documents: tuple[Document, ...]
 
     @property
     def texts(self) -> list[str]:
-        """The documents without their names."""
+        """The texts of the documents, without their names."""
         return [document.text for document in self.documents]
 
     @cached_property
@@ -36,12 +36,15 @@ class Corpus:
 
     @cached_property
     def fingerprint(self) -> str:
-        """What tells this corpus from any other: see `fingerprint_of`."""
+        """A hash that identifies the corpus by its texts: see `fingerprint_of`."""
         return fingerprint_of(self.texts)
 
 
 def fingerprint_of(texts: Iterable[str]) -> str:
-    """SHA-256, in hexadecimal, of the texts in order, each after its length so that no two rows of texts agree."""
+    """SHA-256, in hexadecimal, of the texts in order.
+
+    Each text is preceded by its length, so that the same characters divided differently have another fingerprint.
+    """
     digest = hashlib.sha256()
     for text in texts:
         data = text_to_bytes(text)
@@ -53,13 +56,13 @@ def fingerprint_of(texts: Iterable[str]) -> str:
 def split(corpus: Corpus, validation: float = 0.1) -> tuple[Corpus, Corpus]:
     """(train, validation), neither of them empty.
 
-    One document: the first int(n · (1 - validation)) of its n characters train, the rest validate, as nanoGPT
-    does with its character data. Several: whole documents, since two halves of one would know each other. A
-    document's side is drawn by a hash of its content, so more documents do not move the others, and copies stay
-    together; the expected share of the bytes is `validation`. A draw that takes nothing, or more than half of
-    the bytes, as it may among a handful, is replaced by the one document whose size is nearest to that share.
+    One document: the first int(n · (1 - validation)) of its n characters are for training, the rest for validation, as
+    nanoGPT does with its character data. Several: whole documents, since two parts of one have much in common. A hash
+    of its content decides a document's side, so adding documents does not move the others, and copies stay together;
+    the expected share of the bytes held out is `validation`. With few documents the hash may hold out nothing, or more
+    than half of the bytes. Then the one document whose size is nearest to that share is held out instead.
 
-    Raises BadInput for a share outside 0 to 1 and for a corpus too small to part.
+    Raises BadInput for a share outside 0 to 1 and for a corpus too small to split.
     """
     if not 0 < validation < 1:
         raise BadInput(f"the validation share must lie between 0 and 1, not {validation}")

@@ -1,7 +1,7 @@
-"""English that is already there: what every CPython says about itself, so that nothing need be downloaded.
+"""English text that ships with every CPython, so that nothing has to be downloaded: Python's own documentation.
 
-Sources: the language reference that `help()` shows (`pydoc_data.topics`), and the docstrings of the standard
-library, read from its source files and never by importing them. Of 2.2 MB some 1.2 MB are prose, and stay.
+Sources: the language reference that `help()` shows (`pydoc_data.topics`), and the docstrings of the standard library,
+read from its source files, which are never imported. Of 2.2 MB about 1.2 MB are prose and are kept.
 """
 
 import ast
@@ -19,10 +19,10 @@ from tinygpt.text.corpus.documents import Corpus, Document
 from tinygpt.text.corpus.prose import paragraphs
 
 MIN_CHARACTERS = 200
-"""A shorter document is a stray sentence without its surroundings."""
+"""A shorter document is a stray sentence without context."""
 
 MIN_CORPUS_CHARACTERS = 200_000
-"""Less than this is no CPython with its sources, and too little to learn from."""
+"""With less text this is not a CPython with its sources, and there is too little to learn from."""
 
 _SKIPPED_FOLDERS = {
     "__pycache__", "_bundled", "ensurepip", "idle_test", "lib-dynload", "pydoc_data", "site-packages", "test", "tests",
@@ -33,12 +33,12 @@ _TABLES = "encodings"
 
 @cache
 def embedded_english() -> Corpus:
-    """One document a topic of the language reference, then one a module of the standard library, in order of name.
+    """One document per topic of the language reference, then one per module of the standard library, sorted by name.
 
-    A paragraph is a line, a blank line stands between two, and one that occurred before is left out.
-    The text differs between versions of Python, which the name therefore tells; `fingerprint` identifies it.
+    Each paragraph is one line; a blank line separates two, and repeated paragraphs are left out. The text depends on
+    the version of Python, so the name includes the version; `fingerprint` identifies the text.
 
-    Raises BadInput where this Python comes without these sources.
+    Raises BadInput if this Python comes without these sources.
     """
     seen: set[str] = set()
     documents = []
@@ -53,7 +53,7 @@ def embedded_english() -> Corpus:
 
 
 def docstrings(source: str | bytes) -> Iterator[str]:
-    """The docstrings of a module, its classes and functions, in source order; none where it is no Python."""
+    """The docstrings of a module, its classes and functions, in source order; none if it is not valid Python."""
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")

@@ -9,17 +9,17 @@ from tinygpt.text.corpus.documents import Corpus, Document
 from tinygpt.text.reading import check_encoding, not_encoded, refuse
 
 TEXT_SUFFIXES = (".txt", ".text", ".md", ".markdown", ".rst", ".org", ".tex")
-"""What is read inside a directory; a file that is named itself is read whatever its suffix."""
+"""The suffixes of the files read inside a directory; a file that is named itself is read whatever its suffix."""
 
 
 def read_files(paths: Iterable[str | os.PathLike[str]], encoding: str = "utf-8") -> Corpus:
-    r"""One document a file, in the order given; directories recursively, sorted, without hidden files.
+    r"""One document per file, in the order given; directories recursively, sorted, without hidden files.
 
-    Inside directories only files with TEXT_SUFFIXES are read, and empty ones are passed over. A byte-order mark is
-    dropped, and the line ends \r\n and \r become \n.
+    Inside directories only files with TEXT_SUFFIXES are read, and empty ones are skipped. A byte-order mark is dropped,
+    and the line ends \r\n and \r become \n.
 
-    Raises BadInput, naming the file, where a path is missing, may not be read, is empty, or is not valid in
-    the encoding (with the first bad byte), where a directory has nothing to read, and for an unknown encoding.
+    Raises BadInput, naming the file, if a path is missing, unreadable, empty, or not valid in the encoding (with the
+    first bad byte), if a directory has nothing to read, and for an unknown encoding.
     """
     check_encoding(encoding)
     named = [Path(path) for path in _several(paths)]
@@ -40,7 +40,7 @@ def read_files(paths: Iterable[str | os.PathLike[str]], encoding: str = "utf-8")
 def text_files(paths: Iterable[str | os.PathLike[str]]) -> list[Path]:
     """The files that `paths` name, and in directories those with TEXT_SUFFIXES, each once.
 
-    Raises BadInput for a directory without any, and where there is nothing to read at all.
+    Raises BadInput for a directory without such files, and if there is no path.
     """
     files: dict[Path, Path] = {}
     for path in map(Path, _several(paths)):

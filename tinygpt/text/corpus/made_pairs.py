@@ -1,6 +1,6 @@
-"""Pairs that are already there: arithmetic in words and in figures, documentation at length and in a line.
+"""Pairs that need no download: arithmetic in words and in figures, and docstrings with their first lines.
 
-Arithmetic is made, as much as is asked for; docstrings are those of this Python's standard library.
+Arithmetic is generated, as many pairs as are asked for; docstrings are those of this Python's standard library.
 """
 
 from functools import cache
@@ -24,25 +24,26 @@ _BINDS = {"+": 1, "-": 1, "*": 2}
 _OF_ONE_OPERATION = 3 * 100 * 100
 
 MIN_BODY_WORDS = 12
-"""A shorter body says no more than its first line."""
+"""A shorter body says no more than the first line."""
 
 MIN_DOCSTRINGS = 200
-"""Fewer are no CPython with its sources, and too few to learn from."""
+"""With fewer this is not a CPython with its sources, and there is too little to learn from."""
 
 Expression = int | tuple[str, Any, Any]
 """A number, or an operation and its two expressions."""
 
 
 def arithmetic_pairs(n: int, seed: int = 0, most_operations: int = 3) -> list[Pair]:
-    """n different expressions in figures and, as source, in words.
+    """n different expressions: the source in words, the target in figures.
 
         the product of the sum of three and twelve and four     (3 + 12) * 4
 
-    Words name the operation first and figures put it between, with parentheses only where they are needed, so that
-    neither side can be had from the other word for word. Both are unambiguous: an operation has two operands, and what
-    binds alike is read from the left. Numbers go from 0 to 99. The pairs follow from (n, seed, most_operations).
+    In words the operation comes first; in figures it stands between its operands, with parentheses only where they are
+    needed. So neither side can be derived from the other word by word. Both are unambiguous: each operation has two
+    operands, and operations of equal precedence are evaluated from left to right. Numbers range from 0 to 99. The pairs
+    are a function of (n, seed, most_operations).
 
-    Raises BadInput for numbers below 1, and for more pairs of one operation than can be drawn.
+    Raises BadInput for n or most_operations below 1, and for more pairs of one operation than can be drawn.
     """
     if n < 1 or most_operations < 1:
         raise BadInput(f"arithmetic needs at least one pair and one operation, not {n} and {most_operations}")
@@ -66,7 +67,7 @@ def in_words(expression: Expression) -> str:
 
 
 def in_figures(expression: Expression) -> str:
-    """First operand, operation, second operand; whatever would be read otherwise in parentheses."""
+    """First operand, operation, second operand; parentheses only where the reading would change without them."""
     if isinstance(expression, int):
         return str(expression)
     operation, left, right = expression
@@ -75,7 +76,7 @@ def in_figures(expression: Expression) -> str:
 
 
 def _bracketed(operand: Expression, binds: int) -> str:
-    """The operand, in parentheses where it binds less than what stands beside it."""
+    """The operand, in parentheses if its precedence is lower than that of the operation beside it."""
     figures = in_figures(operand)
     return figures if isinstance(operand, int) or _BINDS[operand[0]] >= binds else f"({figures})"
 
@@ -90,10 +91,10 @@ def _drawn(random: np.random.Generator, operations: int) -> Expression:
 
 @cache
 def docstring_pairs() -> list[Pair]:
-    """What follows a docstring's first line, in paragraphs of English on one line, and, as target, that first line.
+    """Pairs of a docstring's text after its first line (the source, on one line) and that first line (the target).
 
-    Each once, in order of the modules. They differ between versions of Python. Raises BadInput where this Python comes
-    without its sources.
+    Only English paragraphs are kept; no text occurs twice; the order is that of the modules. The pairs depend on the
+    version of Python. Raises BadInput if this Python comes without its sources.
     """
     found: dict[str, Pair] = {}
     for _, texts in documented_modules():

@@ -1,7 +1,7 @@
 """Finding the English in documentation: paragraphs of sentences, without code, tables, grammars and lists of names.
 
-Documentation is written for the eye, with blank lines and indentation; each rule below takes away one kind of
-block that is not prose. A rule errs on the side of taking away, since what stays is what a model will imitate.
+Documentation is laid out with blank lines and indentation; each rule below removes one kind of block that is not
+prose. In doubt a rule removes too much, since a model imitates what stays.
 """
 
 import re
@@ -12,11 +12,12 @@ MIN_WORDS = 5
 """Shorter paragraphs are mostly headings and labels."""
 
 MIN_WORD_SHARE = 0.8
-"""Of a paragraph's tokens, how many must look like written words and not like code. Below, samples read as code."""
+"""The share of a paragraph's tokens that must look like written words and not like code. With a lower share, a model's
+samples read like code."""
 
 MIN_COMMON_SHARE = 0.2
-"""How many must be among COMMON. Nine in ten of the paragraphs kept have 30 per cent or more, a list of names
-hardly any."""
+"""The share of words that must be in COMMON. Nine in ten of the paragraphs kept have 30 per cent or more, a list of
+names hardly any."""
 
 _COMMON_WORDS = """
 a about after all also an and any are as at be been before but by can class default do does each for
@@ -64,7 +65,7 @@ def paragraphs(documentation: str) -> Iterator[str]:
 
 
 def _items(lines: list[str]) -> Iterator[list[str]]:
-    """A block's list items without their bullets, or the block itself; none where its lines are not prose."""
+    """A block's list items without their bullets, or the block itself; nothing if its lines are not prose."""
     if any(_NOT_PROSE.search(line) for line in lines):
         return
     item: list[str] = []
@@ -78,13 +79,14 @@ def _items(lines: list[str]) -> Iterator[list[str]]:
 
 
 def _with_even_margin(lines: list[str]) -> Iterator[list[str]]:
-    """The lines, if they share a margin: a ragged one means code, a definition or verse."""
+    """The lines, if all have the same indentation; uneven indentation means code, a definition or verse."""
     if len({len(line) - len(line.lstrip()) for line in lines}) == 1:
         yield lines
 
 
 def _reflow(lines: list[str]) -> str:
-    """One line without markup; a last sentence that announces what is not there ("For example:") is dropped."""
+    """The lines as one, without markup. A last sentence that announces something left out ("For example:") is dropped.
+    """
     text = _HYPHENATED.sub("-", "\n".join(line.strip() for line in lines))
     for pattern, replacement in _MARKUP:
         text = pattern.sub(replacement, text)

@@ -1,8 +1,9 @@
 """Text to token ids and back.
 
-In reading order: plain, pretokens, linked, training, merging, longest, pieces, encoding, vocabulary, base, bpe,
-characters, bert_words, wordpiece; then streams, offsets, dropout and around; then making and inspection, which show how
-tokens come about; then, for the vocabularies of other libraries, conventions, formats and reading.
+In reading order: plain, pretokens, linked, training, merging, pieces, encoding, decoding, ids, vocabulary, base, bpe,
+characters, bert_characters, bert_words, wordpiece; for long text columns, cutting, keys, numbering, together,
+stitching; then streams, offsets, dropout, around; making and inspection, which show how tokens come about; files,
+conventions, formats and reading, for vocabularies in files, those of other libraries included.
 """
 
 from os import PathLike
@@ -39,7 +40,7 @@ _TYPES: dict[str, type[BaseTokenizer]] = {each.type_name: each for each in (Toke
 def load_tokenizer(path: str | PathLike[str]) -> BaseTokenizer:
     """The tokenizer in a file that `save` wrote, of whichever type it is.
 
-    Raises BadInput that names the file and the entry where it is missing, foreign or damaged.
+    Raises BadInput, naming the file and the entry, if it is missing, damaged or of another kind.
     """
     definition = files.read(path)
     with files.naming(path):

@@ -1,7 +1,7 @@
-"""What stands around the ids of a text, or of a pair of texts, and the token type of each.
+"""Templates: the special tokens around a text or a pair of texts, and the token type of each id.
 
-A template is a row of (place, type). A place is the first text, "A", the second, "B", or the id of a token. BERT's
-for a pair, with 101 for [CLS] and 102 for [SEP]:
+A template is a sequence of (place, type). A place is "A", the first text, "B", the second, or the id of a token. BERT's
+template for a pair, with 101 for [CLS] and 102 for [SEP]:
 
 >>> alone, bert = as_bert(101, 102)
 >>> fill(bert, {"A": [7, 8], "B": [9]})

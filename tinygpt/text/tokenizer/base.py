@@ -1,4 +1,4 @@
-"""What all tokenizers share: text to ids, one text or many, whole or in parts."""
+"""What all tokenizers share: encoding one text or many, whole or in parts."""
 
 from __future__ import annotations
 
@@ -17,29 +17,25 @@ from tinygpt.text.tokenizer.vocabulary import Vocabulary
 from tinygpt.text.workers import SENT, spread
 
 STREAM_PART = 4096
-"""Characters of a stream encoded together: few enough to come soon, enough to cost little each."""
+"""Characters of a stream encoded at a time: few enough that ids come soon, enough that each costs little."""
 
 
 class BaseTokenizer(Vocabulary):
-    """A vocabulary that texts can be encoded with.
-
-    A special token written in a text is ordinary text, unless the caller allows it: text that comes from elsewhere must
-    not be able to end a document or speak for somebody else.
-    """
+    """A vocabulary with which texts can be encoded."""
 
     @abstractmethod
     def _ordinary_ids(self, text: str) -> np.ndarray:
-        """The ids, uint32, of a text in which nothing is special."""
+        """The ids, uint32, of a text without special tokens."""
 
     def encode(
         self, text: str, allowed_special: Collection[str] = (), disallowed_special: Collection[str] = ()
     ) -> list[int]:
         """The ids of the text.
 
-        `allowed_special` names the special tokens that are recognised in it; "all" allows every one. Those in
-        `disallowed_special` ("all": every one that is not allowed) must not be written in it. None is, by default, and
-        so any text is text; tiktoken's default is the opposite, "all". Raises BadInput for a name the vocabulary does
-        not have, and for a disallowed token, with its place.
+        `allowed_special` names the special tokens that are recognised in the text; "all" allows every one. Those in
+        `disallowed_special` ("all": every one that is not allowed) must not occur in it. By default both are empty, so
+        any text is ordinary text; tiktoken's default is the opposite, it disallows "all". Raises BadInput for a name
+        the vocabulary does not have, and for a disallowed token, with its place.
         """
         allowed = self._allowed(allowed_special)
         self._refuse(text, self._disallowed(disallowed_special, allowed), allowed)
@@ -48,7 +44,7 @@ class BaseTokenizer(Vocabulary):
     def encode_pair(
         self, first: str, second: str, allowed_special: Collection[str] = ()
     ) -> tuple[list[int], list[int]]:
-        """(ids, token types) of two texts with what `surround` puts around them."""
+        """(ids, token types) of two texts, with the special tokens that `surround` puts around them."""
         ids, pair = self.encode_batch([first, second], allowed_special)
         return self.surround(ids, pair), self.token_types(ids, pair)
 
@@ -86,9 +82,10 @@ class BaseTokenizer(Vocabulary):
         return self._joined(self._rows_of_parts([text], allowed, processes))
 
     def encode_stream(self, chunks: Iterable[str], allowed_special: Collection[str] = ()) -> Iterator[int]:
-        """`encode` of the chunks joined, wherever they are cut; what is held of them is a few words.
+        """`encode` of the joined chunks, wherever they are cut; only some thousands of characters are held at a time.
 
-        All of the text is held where the vocabulary has a pattern that is not in `pieces.py`: where may it be cut?
+        If the pattern is not one of those in `pieces.py`, all of the text is held, since it is unknown where it may be
+        cut.
         """
         allowed = self._allowed(allowed_special)
         for part in safe_parts(chunks, self._recognised(allowed), self._last_cut, STREAM_PART):
@@ -103,7 +100,7 @@ class BaseTokenizer(Vocabulary):
         processes: int | None = None,
         progress: bool = False,
     ) -> np.ndarray:
-        """`encode_array` of a file's text, of which no more is held than is being worked on.
+        """`encode_array` of a file's text; only the part being worked on is held in memory.
 
         Raises BadInput for a file that cannot be read or is not text in `encoding`.
         """
@@ -117,11 +114,11 @@ class BaseTokenizer(Vocabulary):
         return self._joined(each for row in rows for each in (row, end))
 
     def encode_with_offsets(self, text: str, allowed_special: Collection[str] = ()) -> tuple[list[int], list[Offset]]:
-        """(ids, offsets): what `encode` gives, and of each token its (start, end) in characters of the text.
+        """(ids, offsets): the ids of `encode`, and each token's (start, end) in characters of the text.
 
-        text[start:end] is what the token was made of. Tokens that share one character's bytes all have that whole
-        character; a special token has the white space that it swallows, too; a space that was not in the text has no
-        length. The offsets are those of the library `tokenizers`, untrimmed.
+        text[start:end] is what the token was made of. Tokens that share the bytes of one character all get that whole
+        character. A special token includes the white space that it swallows. A space that was added to the text has
+        length 0. The offsets are those of the library `tokenizers`, untrimmed.
         """
         ids: list[int] = []
         offsets: list[Offset] = []
@@ -136,7 +133,7 @@ class BaseTokenizer(Vocabulary):
         return ids, offsets
 
     def _row(self, text: str, allowed: Collection[str]) -> np.ndarray:
-        """The ids, uint32, of a text in which the names `allowed` are recognised."""
+        """The ids, uint32, of a text in which the special tokens `allowed` are recognised."""
         if not (names := self._recognised(allowed)):
             return self._ordinary_ids(checked_text(text))
         rows = [
@@ -152,7 +149,7 @@ class BaseTokenizer(Vocabulary):
     def _rows_of_parts(
         self, chunks: Iterable[str], allowed: Collection[str], processes: int | None
     ) -> Iterator[np.ndarray]:
-        """The ids of the chunks joined, in rows that follow one another."""
+        """The ids of the joined chunks, in consecutive arrays."""
         parts = safe_parts(chunks, self._recognised(allowed), self._last_cut, SENT)
         return self._rows(parts, allowed, processes)
 
@@ -160,20 +157,20 @@ class BaseTokenizer(Vocabulary):
         return np.concatenate([np.empty(0, self.dtype), *(row.astype(self.dtype) for row in rows)])
 
     def _recognised(self, allowed: Collection[str]) -> Collection[str]:
-        """The special tokens that are looked for where `allowed` are allowed."""
+        """The special tokens to look for if `allowed` are allowed."""
         return allowed
 
     def _last_cut(self, text: str, start: int, end: int) -> int | None:
-        """The last place after `start` and up to `end` where the text may be cut, its parts encoded one by one."""
+        """The last place after `start` and up to `end` where the text may be cut and its parts encoded one by one."""
         place = text.rfind(" ", start + 1, end + 1)
         return None if place < 0 else place
 
     def _spans(self, text: str, names: Collection[str]) -> Iterator[Span]:
-        """The special tokens that `names` lets be recognised, and the ordinary text between them."""
+        """The special tokens of the text that are in `names`, and the ordinary text between them."""
         return special_spans(text, names)
 
     def _ordinary_with_offsets(self, text: str) -> tuple[list[int], list[Offset]]:
-        """The ids of a text in which nothing is special, and the place of each token in it."""
+        """(ids, offsets) of a text without special tokens."""
         ids = self._ordinary_ids(text).tolist()
         return ids, byte_offsets(text, [len(self.token_bytes(each)) for each in ids])
 
@@ -181,9 +178,9 @@ class BaseTokenizer(Vocabulary):
         return {*self._allowed(names)} - {*allowed}
 
     def _refuse(self, text: str, disallowed: set[str], allowed: Collection[str], where: str = "the text") -> None:
-        """Raises BadInput where the first special token of the text that is not allowed is a disallowed one.
+        """Raises BadInput if a disallowed special token occurs in the text.
 
-        What is allowed is looked for, too: a name that is a part of a longer, allowed one does not count.
+        Allowed ones are looked for, too, so a disallowed name inside a longer, allowed one does not count.
         """
         if not disallowed:
             return
@@ -196,7 +193,7 @@ class BaseTokenizer(Vocabulary):
 
 
 def checked_text(text: str) -> str:
-    """The text, unless it is something else."""
+    """The text. Raises BadInput if it is not a str."""
     if not isinstance(text, str):
         raise BadInput(f"a text to encode must be a str, not {type(text).__name__}")
     return text
@@ -207,7 +204,7 @@ def _encoder(tokenizer: BaseTokenizer, allowed: Collection[str]) -> Callable[[li
 
 
 def checked_texts(texts: Iterable[str]) -> Iterable[str]:
-    """The texts, unless somebody passed one str, whose characters would be taken for texts."""
+    """The texts. Raises BadInput for a single str, whose characters would be taken for texts."""
     if isinstance(texts, str):
         raise BadInput("texts must be several strings: put a single text in a list")
     return texts

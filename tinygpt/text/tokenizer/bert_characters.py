@@ -1,9 +1,9 @@
-"""The classes of characters that BERT's tokenizer knows, as ranges of code points in hexadecimal.
+"""The classes of characters in BERT's tokenizer, as ranges of code points in hexadecimal.
 
-A vocabulary is learned once, and its ids must mean the same for ever. Each version of Unicode adds characters to the
-categories, and Python and its packages bring different versions. So these are written out, as of Unicode 8 (2015),
-which the tokenizers of BERT in use today go by: a mark or a sign that is younger counts as a letter. White space is
-`str.isspace`, which has not changed, less what is a control character.
+A vocabulary is learned once, and its ids must mean the same for ever. But each version of Unicode adds characters to
+its categories, and Python and its packages bring different versions. So the ranges are written out, as of Unicode 8
+(2015), which the BERT tokenizers in use today follow: a newer mark or sign counts as a letter. White space is
+`str.isspace`, which has not changed, except for control characters.
 """
 
 
@@ -17,7 +17,7 @@ CONTROL = """
 0-8 B-C E-1F 7F-9F AD 600-605 61C 6DD 70F 180E 200B-200F 202A-202E 2060-2064 2066-206F D800-F8FF FEFF FFF9-FFFB
 FFFD 110BD 1BCA0-1BCA3 1D173-1D17A E0001 E0020-E007F F0000-FFFFD 100000-10FFFD
 """
-"""Dropped: control and format characters, private use, lone surrogates, and U+FFFD, which stands for damage."""
+"""Dropped: control and format characters, private use, lone surrogates, and U+FFFD, which replaces damaged text."""
 
 CJK = """
 3400-4DBF 4E00-9FFF F900-FAFF 20000-2A6DF 2A700-2B81F 2B920-2CEAF 2F800-2FA1F
@@ -46,7 +46,7 @@ FE00-FE0F FE20-FE2F 101FD 102E0 10376-1037A 10A01-10A03 10A05-10A06 10A0C-10A0F 
 16F8F-16F92 1BC9D-1BC9E 1D167-1D169 1D17B-1D182 1D185-1D18B 1D1AA-1D1AD 1D242-1D244 1DA00-1DA36 1DA3B-1DA6C 1DA75
 1DA84 1DA9B-1DA9F 1DAA1-1DAAF 1E8D0-1E8D6 E0100-E01EF
 """
-"""Accents and what else stands over, under or in another character (category Mn)."""
+"""Accents and other marks that stand over, under or in another character (category Mn)."""
 
 PUNCTUATION = """
 21-2F 3A-40 5B-60 7B-7E A1 A7 AB B6-B7 BB BF 37E 387 55A-55F 589-58A 5BE 5C0 5C3 5C6 5F3-5F4 609-60A 60C-60D 61B
@@ -62,4 +62,4 @@ FF1A-FF1B FF1F-FF20 FF3B-FF3D FF3F FF5B FF5D FF5F-FF65 10100-10102 1039F 103D0 1
 111CD 111DB 111DD-111DF 11238-1123D 112A9 114C6 115C1-115D7 11641-11643 1173C-1173E 12470-12474 16A6E-16A6F 16AF5
 16B37-16B3B 16B44 1BC9F 1DA87-1DA8B
 """
-"""Each a word of its own: category P, and every sign of ASCII that is no letter or digit, so $ and + as well."""
+"""Each a word of its own: category P, and every ASCII sign that is not a letter or digit, so $ and + as well."""

@@ -1,7 +1,7 @@
-"""The words of BERT's tokenizer: what WordPiece then cuts into pieces.
+"""The words of BERT's tokenizer, which WordPiece then cuts into tokens.
 
-`basic_words` does it to the whole text in a few steps. `placed_words` does the same one character at a time, and
-remembers where each came from; a test holds that they agree.
+`basic_words` processes the whole text in a few steps. `placed_words` does the same one character at a time, and records
+where each came from; a test checks that they agree.
 """
 
 import re
@@ -19,10 +19,10 @@ _WORD = re.compile(rf"[{character_class(PUNCTUATION)}]|[^\s{character_class(PUNC
 
 
 def basic_words(text: str, lowercase: bool) -> list[str]:
-    """The words that pieces are looked for in; every sign and every Chinese character is one by itself.
+    """The words of a text; every punctuation mark and every Chinese character is a word of its own.
 
-    Where `lowercase`, characters are taken apart into letters and accents (NFD), the accents dropped, and each letter
-    lowered by itself: a sigma that ends a word is lowered like any other.
+    If `lowercase`, characters are decomposed into letters and accents (NFD), the accents are dropped, and each letter
+    is lowercased by itself: a sigma at the end of a word is lowercased like any other.
 
     >>> basic_words("Déjà-vu, 世界!", lowercase=True)
     ['deja', '-', 'vu', ',', '世', '界', '!']
@@ -36,10 +36,10 @@ def basic_words(text: str, lowercase: bool) -> list[str]:
 
 
 def placed_words(text: str, lowercase: bool) -> Iterator[tuple[str, Sequence[int]]]:
-    """(word, places): a word of `basic_words`, and for each of its characters the index in the text it came from.
+    """(word, places): each word of `basic_words`, and for each of its characters the index in the text it came from.
 
-    What was dropped has no place: neither accents nor control characters. What one character became has one place:
-    the three letters of a Hangul syllable.
+    Dropped characters, accents and control characters, have no place. Characters that come from one share its place,
+    such as the three letters of a Hangul syllable.
 
     >>> list(placed_words("Dé\u200bjà", lowercase=True))
     [('deja', [0, 1, 3, 4])]
@@ -54,18 +54,19 @@ def placed_words(text: str, lowercase: bool) -> Iterator[tuple[str, Sequence[int
 
 @lru_cache(maxsize=1 << 12)
 def _parts(character: str, lowercase: bool) -> str:
-    """Nothing of a control character; a Chinese one between spaces; letters and accents where they are taken apart."""
+    """What a character becomes: nothing (control), itself between spaces (Chinese), its letters and accents if
+    lowercased."""
     separate = _CJK.sub(r" \g<0> ", _CONTROL.sub("", character))
     return unicodedata.normalize("NFD", separate) if lowercase else separate
 
 
 def _lowered(letter: str) -> str:
-    """The letter lowered by itself; nothing of an accent."""
+    """The letter lowercased by itself; nothing for an accent."""
     return "" if _MARKS.match(letter) else "σ" if letter == "Σ" else letter.lower()
 
 
 def _in_order(found: list[tuple[str, int]]) -> Iterator[tuple[str, int]]:
-    """The last step of NFD: the accents on one letter go by their class, and within a class as they were written.
+    """The last step of NFD: the accents on one letter are sorted by their class; within a class they keep their order.
 
     Source: The Unicode Standard, section 3.11, D109, "Canonical Ordering Algorithm".
     """

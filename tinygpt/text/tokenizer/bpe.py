@@ -1,4 +1,4 @@
-"""Byte-level byte-pair encoding, as GPT-2 has it: 256 bytes, the merges learned, the special tokens."""
+"""Byte-level byte-pair encoding as in GPT-2: 256 bytes, the learned merges, the special tokens."""
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -29,19 +29,18 @@ BYTES_IN_ORDER = bytes(range(256))
 
 
 class Tokenizer(BaseTokenizer):
-    """Byte-level BPE: any text is a row of bytes, so every text has ids and none is ever unknown.
+    """Byte-level BPE: any text is a row of bytes, so every text can be encoded and no token is unknown.
 
-    Ids: 0 to 255 the bytes, in `byte_order`; then one for each merge, in the order learned; then the special
-    tokens. Algorithm: Sennrich, Haddow, Birch 2016, "Neural machine translation of rare words with subword
-    units", section 3.2, on bytes as in Radford et al. 2019, "Language models are unsupervised multitask
-    learners", section 2.2.
+    Ids: 0 to 255 the bytes, in `byte_order`; then one for each merge, in the order learned; then the special tokens.
+    Algorithm: Sennrich, Haddow, Birch 2016, "Neural machine translation of rare words with subword units", section 3.2,
+    on bytes as in Radford et al. 2019, "Language models are unsupervised multitask learners", section 2.2.
 
-    `special_tokens` may give the ids, as a mapping; `conventions` holds what else a file of another library says.
-    `merge_counts` tells, where it is known, how often each merge's pair stood in the texts when it was learned: files
-    keep it for whoever reads them, ids do not depend on it, and two tokenizers that differ in it alone are equal.
+    `special_tokens` may be a mapping to ids; `conventions` are the rules that another library's file adds.
+    `merge_counts`, if known, is how often each merge's pair occurred in the texts when it was learned. Files keep it
+    for their readers; ids do not depend on it, and two tokenizers that differ only in it are equal.
 
-    Raises BadInput for a merge of tokens that do not exist yet, one that makes a token a second time, a
-    `byte_order` that is not all 256 bytes, special tokens that are empty or repeated, or two tokens with one id.
+    Raises BadInput for a merge of tokens that do not exist yet, one that makes a token a second time, a `byte_order`
+    that is not all 256 bytes, special tokens that are empty or repeated, or two tokens with one id.
     """
 
     type_name = "bpe"
@@ -85,15 +84,15 @@ class Tokenizer(BaseTokenizer):
         progress: bool = False,
         processes: int | None = None,
     ) -> Self:
-        """Learn merges until there are `vocab_size` tokens, or no pair occurs `min_frequency` times.
+        """Learns merges until there are `vocab_size` tokens, or no pair occurs `min_frequency` times.
 
-        The same texts in any order give the same merges: ties go to the pair that is greater as byte
-        strings, compared lexicographically. Special tokens cut the texts and are never merged into anything.
-        A pair that occurs once teaches nothing about other text, so two is the least by default. Whether the
-        merges ran out is seen in the tokenizer's own `vocab_size`, which then is the smaller one. Many texts are
-        counted in several processes, by default as many as there are cores.
+        The same texts in any order give the same merges: ties go to the pair that is greater as byte strings, compared
+        lexicographically. Special tokens cut the texts and are never merged into anything. A pair that occurs once
+        teaches nothing about other text, so the default of `min_frequency` is two. If the pairs run out, the
+        tokenizer's own `vocab_size` is smaller than the one asked for. Many texts are counted in several processes, by
+        default as many as there are cores.
 
-        Raises BadInput where `vocab_size` has no room for the 256 bytes and the special tokens.
+        Raises BadInput if `vocab_size` has no room for the 256 bytes and the special tokens.
         """
         special_tokens, n_merges = _room_for_merges(vocab_size, special_tokens, min_frequency)
         pieces = count_pieces(checked_texts(texts), special_tokens, pattern, processes)
@@ -113,9 +112,9 @@ class Tokenizer(BaseTokenizer):
         progress: bool = False,
         processes: int | None = None,
     ) -> Self:
-        """`train` on the texts of files, exactly as they stand, that may together be larger than memory.
+        """`train` on the texts of files, unchanged, which together may be larger than memory.
 
-        Memory holds the unique pieces and a few parts of the text; all of a file where the pattern is not one of those
+        Memory holds the unique pieces and a few parts of the text, or all of a file if the pattern is not one of those
         in `pieces.py`. Raises BadInput, naming the file, for one that cannot be read or is not text in `encoding`.
         """
         special_tokens = checked_names(special_tokens)
@@ -137,15 +136,16 @@ class Tokenizer(BaseTokenizer):
             return as_row("".join(of_bytes(piece.encode("utf-8", "surrogateescape")) for piece in pieces)).tolist()
 
     def ids_of_piece(self, piece: bytes) -> list[int]:
-        """The ids of bytes that no pattern cuts."""
+        """The ids of bytes taken as one piece, which the pattern does not cut."""
         return as_row(self._piece_ids.of_bytes(piece)).tolist()
 
     def encode_dropout(self, text: str, p: float, seed: int = 0, allowed_special: Collection[str] = ()) -> list[int]:
-        """Other ids of the text: each time a merge is looked for, each candidate is left out with probability `p`.
+        """A random encoding of the text, BPE-dropout: at each step every possible merge is skipped with probability
+        `p`.
 
-        `decode` gives the text back all the same. The same text and seed give the same ids; p = 0 those of `encode`.
-        Where a convention takes a piece that is a token as it stands, that is left out with probability p, too. For
-        training a model, never for using it; see `dropout.py`. Raises BadInput where p does not lie in 0 … 1.
+        `decode` still gives the text back. The same text and seed give the same ids; p = 0 gives those of `encode`. If
+        a convention turns a piece that is a token into that token, this is skipped with probability p, too. It is meant
+        for training a model, never for using it; see `dropout.py`. Raises BadInput if p does not lie in 0 … 1.
         """
         if not checked_probability(p):
             return self.encode(text, allowed_special)
@@ -199,7 +199,7 @@ class Tokenizer(BaseTokenizer):
         return cls(**gpt2.read(encoder_json, vocab_bpe, checked_names(special_tokens)))
 
     def to_gpt2(self, encoder_json: str | PathLike[str], vocab_bpe: str | PathLike[str]) -> None:
-        """Write GPT-2's two files, each whole or not at all. Raises BadInput for what they cannot say."""
+        """Write GPT-2's two files, each whole or not at all. Raises BadInput for what they cannot express."""
         gpt2.write(self, encoder_json, vocab_bpe)
 
     @classmethod
@@ -211,33 +211,35 @@ class Tokenizer(BaseTokenizer):
         pattern: str | None = None,
         special_tokens: Mapping[str, int] | None = None,
     ) -> Self:
-        """The tokenizer in a file of ranks, which says neither pattern nor special tokens: `name` does, or
-        what is given here in its place; see `formats/tiktoken.py`."""
+        """The tokenizer in a file of ranks; see `formats/tiktoken.py`.
+
+        The file has neither pattern nor special tokens: they are those of the encoding `name`, unless given here.
+        """
         return cls(**tiktoken.read(path, name, pattern, special_tokens))
 
     def to_tiktoken(self, path: str | PathLike[str]) -> None:
-        """Write the ranks, whole or not at all. Raises BadInput for what ranks cannot say."""
+        """Write the ranks, whole or not at all. Raises BadInput for what ranks cannot express."""
         tiktoken.write(self, path)
 
     @classmethod
     def from_huggingface(cls, path: str | PathLike[str]) -> Self:
         """The tokenizer in a tokenizer.json; see `formats/huggingface.py`.
 
-        That library recognises special tokens in every text: its ids are those of `encode(text, "all")`. What it
-        puts around a text, `surround` does.
+        That library recognises special tokens in every text: its ids are those of `encode(text, "all")`. `surround`
+        adds the tokens that it puts around a text.
         """
         arguments = huggingface.read(path)
         with naming(path):
             return cls(**arguments)
 
     def to_huggingface(self, path: str | PathLike[str]) -> None:
-        """Write a tokenizer.json, whole or not at all. Raises BadInput for what it cannot say."""
+        """Write a tokenizer.json, whole or not at all. Raises BadInput for what it cannot express."""
         huggingface.write(self, path)
 
     def in_pairs(self) -> Self:
-        """The same vocabulary, which from now on puts <|cls|> and <|sep|> around one text or two, as BERT's does.
+        """A copy of this tokenizer whose `surround` puts <|cls|> and <|sep|> around one text or two, as BERT's does.
 
-        Raises BadInput where they are not among the special tokens.
+        Raises BadInput if they are not among the special tokens.
         """
         if absent := {CLASSIFY, SEPARATE} - self.special_tokens.keys():
             raise BadInput(f"this vocabulary has no {min(absent)} to put around texts: train one with special_tokens")
@@ -251,7 +253,7 @@ class Tokenizer(BaseTokenizer):
         return self.conventions.pair if of_pair else self.conventions.single
 
     def ordinary_tokens(self) -> dict[bytes, int]:
-        """The id of every byte, of every merge's token, and of those that no merge makes."""
+        """The id of every byte, of every merge's token, and of each token that no merge makes."""
         made = dict.fromkeys([*(bytes([byte]) for byte in self.byte_order), *(a + b for a, b in self.merges)])
         return dict(zip(made, self.conventions.numbers or range(len(made)))) | dict(self.conventions.unmerged)
 
@@ -270,20 +272,20 @@ class Tokenizer(BaseTokenizer):
         return as_row("".join(map(self._piece_ids.__getitem__, self._find_pieces(text))))
 
     def __getstate__(self) -> dict[str, Any]:
-        return self.__dict__ | {"_block_ids": None}  # another process remembers pieces of its own
+        return self.__dict__ | {"_block_ids": None}  # each process has its own cache of pieces
 
     def _last_cut(self, text: str, start: int, end: int) -> int | None:
         if not self._find_pieces.cuttable:
             return None
         place = last_cut(text, start, end)
-        if self.conventions.prefix_space:  # which a part that begins with anything but a space would get
+        if self.conventions.prefix_space:  # a part that begins with anything but a space would get one
             while place is not None and text[place] != " ":
                 place = last_cut(text, start, place - 1)
         return place
 
 
 def _room_for_merges(vocab_size: int, special_tokens: Iterable[str], min_frequency: int) -> tuple[list[str], int]:
-    """The special tokens, checked, and how many merges have room beside them and the 256 bytes."""
+    """The special tokens, checked, and how many merges fit beside them and the 256 bytes."""
     special_tokens = checked_names(special_tokens)
     n_merges = vocab_size - 256 - len(special_tokens)
     if n_merges < 0:

@@ -1,4 +1,4 @@
-"""One token a character: the simplest vocabulary, for the simplest runs."""
+"""One token per character: the simplest vocabulary, for the simplest runs."""
 
 from collections.abc import Iterable
 from typing import Any, Self
@@ -16,8 +16,8 @@ from tinygpt.text.tokenizer.vocabulary import UNKNOWN, checked_names
 class CharTokenizer(BaseTokenizer):
     """The characters given, numbered in their order, then the special tokens.
 
-    A character outside the vocabulary is <|unk|> where that is among the special tokens; otherwise `encode`
-    raises BadInput that names the character and its position.
+    A character outside the vocabulary becomes <|unk|> if that is among the special tokens; otherwise `encode` raises
+    BadInput that names the character and its position.
     """
 
     type_name = "char"

@@ -1,10 +1,10 @@
-"""A long text's ids, a block of it at a time, with operations on whole columns in place of a step for each piece.
+"""Encoding a long text block by block, with operations on whole arrays instead of a step for each piece.
 
-    text → where its pieces begin (cutting.py) → a number for each, by which it is remembered (numbering.py)
-         → what is new, merged side by side (together.py) → the ids of all, put together
+    text → where its pieces begin (cutting.py) → a number for each different piece (numbering.py)
+         → new pieces, merged side by side (together.py) → the ids of all pieces, concatenated
 
-A piece that was met before costs a few nanoseconds in each of these. Short text does not come this way: each of the
-some hundred operations takes microseconds, however little it works on.
+A piece that occurred before costs a few nanoseconds in each of these. Short text is not encoded in this way: there are
+some hundred operations, and each takes microseconds, however little data it gets.
 """
 
 import threading
@@ -20,26 +20,26 @@ from tinygpt.text.tokenizer.pieces import parts_of
 from tinygpt.text.tokenizer.stitching import Split
 
 LONG_TEXT = 4096
-"""Characters from which on a text is worked on in columns: with fewer, piece by piece is as quick."""
+"""From this many characters on, a text is encoded in columns; with fewer, piece by piece is as fast."""
 
 BLOCK = 1 << 19
-"""Characters: enough to have many new pieces at once, and few enough that their columns take some 50 MB."""
+"""Characters in a block: enough to have many new pieces at once, few enough that its arrays take some 50 MB."""
 
 REMEMBERED_PIECES = 1 << 18
-"""English has some 100,000 different pieces in 100 MB; full, the memory takes about 20 MB."""
+"""English has some 100,000 different pieces in 100 MB; a full cache takes about 20 MB."""
 
 REMEMBERED_IDS = 1 << 21
-"""Of all pieces together, so that a few endless ones do not fill the memory either."""
+"""Of all cached pieces together, so that a few very long ones do not fill the memory either."""
 
 LONGEST_REMEMBERED = 64
-"""Bytes; a longer piece is unlikely to come again."""
+"""Bytes; a longer piece is unlikely to occur again."""
 
 
 class BlockIds:
-    """The ids of texts cut by GPT2_PATTERN. What each piece gives is remembered, until the memory is full."""
+    """The ids of texts that GPT2_PATTERN cuts. The ids of each piece are cached, until the cache is full."""
 
     def __init__(self, split: Split, whole: Mapping[bytes, int]) -> None:
-        """Pieces that are in `whole` have the id there, all others what `split` gives."""
+        """A piece in `whole` gets the id given there, any other the ids that `split` gives."""
         self._split, self._whole = split, whole
         self._lock = threading.Lock()
         self._forget()
@@ -67,14 +67,14 @@ class BlockIds:
         return stretches(self._ids, self._first[numbers], self._count[numbers])
 
     def _keep(self, ids: np.ndarray, counts: np.ndarray) -> None:
-        """Remember the ids of the pieces that were numbered last."""
+        """Caches the ids of the pieces that were numbered last."""
         self._first.append(len(self._ids) + np.cumsum(counts) - counts)
         self._count.append(counts)
         self._ids.append(ids)
 
 
 class PieceCounts:
-    """How often each piece that GPT2_PATTERN finds occurs in texts. Pieces of several texts are numbered together."""
+    """Counts the pieces that GPT2_PATTERN finds in texts. The pieces of several short texts are numbered together."""
 
     def __init__(self) -> None:
         self._numbers = PieceNumbers()
@@ -91,7 +91,7 @@ class PieceCounts:
                 self._count()
 
     def taken(self) -> Counter[bytes]:
-        """What has been counted since the last call."""
+        """The counts since the last call."""
         self._count()
         rows = np.flatnonzero(self._counts).tolist()
         counts = Counter({self._pieces[row]: int(self._counts[row]) for row in rows})
@@ -99,7 +99,7 @@ class PieceCounts:
         return counts
 
     def _count(self) -> None:
-        """The pieces that wait."""
+        """Counts the pieces that are waiting."""
         if not self._waiting:
             return
         texts, starts, lengths = zip(*self._waiting)

@@ -1,4 +1,4 @@
-"""In what the byte-pair encodings of other libraries differ from the plain one; a plain one differs in nothing."""
+"""How the byte-pair encodings of other libraries differ from the plain one."""
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields
@@ -20,7 +20,7 @@ _SPACE_AFTER = regex.compile(r"\p{White_Space}*")
 
 @dataclass(frozen=True)
 class Conventions:
-    """What a file of another library says beyond bytes, merges, pattern and special tokens."""
+    """The rules in another library's file, beyond bytes, merges, pattern and special tokens."""
 
     numbers: Sequence[int] | None = None
     """The id of each byte, in byte order, and then of each merge's token; None for 0, 1, 2 and so on."""
@@ -35,14 +35,14 @@ class Conventions:
     """Merges may use tokens that only later merges make, and several may make one token."""
 
     prefix_space: bool = False
-    """A text that does not begin with a space gets one, and so does what follows a special token. Then
-    decoding gives that space back, too."""
+    """A text that does not begin with a space gets one, and so does the text after a special token. Decoding then
+    returns that space, too."""
 
     always: Sequence[str] = ()
-    """Those of the special tokens that are recognised in every text, allowed or not."""
+    """The special tokens that are recognised in every text, allowed or not."""
 
     matched_last: Sequence[str] = ()
-    """Special tokens looked for in what the others have left."""
+    """Special tokens that are looked for after the others, in the text that these leave."""
 
     strips: Mapping[str, str] = field(default_factory=dict)
     """Special tokens that swallow the white space on their "left", "right" or "both" sides."""
@@ -88,13 +88,13 @@ class Conventions:
         return by_id
 
     def begun(self, text: str) -> str:
-        """A text, or what follows a special token, with the space before it that `prefix_space` wants."""
+        """A text, or the text after a special token, with the space before it that `prefix_space` asks for."""
         return " " + text if self.prefix_space and text and not text.startswith(" ") else text
 
     def spans(self, text: str, names: Collection[str]) -> Iterator[Span]:
-        """The text as `special_spans` has it without conventions, where `names` and those in `always` are recognised.
+        """`special_spans` with these conventions; `names` and the tokens in `always` are recognised.
 
-        The white space that a special token swallows belongs to its span, so that the spans always cover the text.
+        The white space that a special token swallows belongs to its span, so the spans always cover the text.
         """
         last = set(self.matched_last)
         recognised = dict.fromkeys([*names, *self.always])
@@ -107,7 +107,7 @@ class Conventions:
                 yield Span(span.start + start, span.start + end, special)
 
     def _spans_once(self, text: str, names: Sequence[str]) -> Iterator[Span]:
-        """One round of `spans`. White space that two special tokens want goes to the left one."""
+        """One round of `spans`. White space that two special tokens could swallow goes to the left one."""
         special = [span for span in special_spans(text, names) if span.special is not None]
         next_starts = [*(span.start for span in special[1:]), len(text)]
         done = 0
@@ -126,11 +126,11 @@ class Conventions:
 
 
 PLAIN = Conventions()
-"""No difference at all."""
+"""The plain encoding: no differences."""
 
 
 def _lists(value: Any) -> Any:
-    """Tuples, and tuples in them, as JSON has them."""
+    """Tuples, also nested ones, as lists, for JSON."""
     return [_lists(each) for each in value] if isinstance(value, tuple | list) else value
 
 

@@ -1,9 +1,9 @@
 """Where the pieces of GPT-2's pattern begin, found for a whole text at once.
 
-The pattern's pieces are runs of characters of one class, but for three rules: white space gives its last character
-away, a space goes to the run behind it, and the English endings are cut off. So all that a regular expression finds
-from left to right can be said of each character by itself, from its class and its neighbours': a few comparisons of
-arrays in place of a search, in a tenth of its time.
+The pieces are runs of characters of one class, with three exceptions: white space before other text loses its last
+character; if that is a space, it joins the run after it; and English contractions ('s, 't …) are cut off. So whether a
+piece begins at a character follows from the classes of this character and its neighbours. A few comparisons of arrays
+replace the search from left to right, in a tenth of its time.
 """
 
 from functools import cache
@@ -17,11 +17,11 @@ _OTHER, _LETTER, _DIGIT, _SPACE = range(4)
 _IN_CLASS = {_LETTER: r"\p{L}+", _DIGIT: r"\p{N}+", _SPACE: r"\s+"}
 
 _PLANES = (1 << 7, 1 << 16, 0x110000)
-"""Characters below which ASCII, and Unicode's first plane, end; and all of it."""
+"""The ends of ASCII, of Unicode's first plane, and of all of Unicode."""
 
 
 def cut(text: str) -> tuple[bytes, np.ndarray, np.ndarray]:
-    """(the text as bytes, where in them each piece begins, how long it is): the pieces that GPT2_PATTERN finds."""
+    """The pieces that GPT2_PATTERN finds: (the text as bytes, where each piece begins in them, how long it is)."""
     data = text_to_bytes(text)
     if len(data) == len(text):
         starts = np.flatnonzero(_begins(np.frombuffer(data, np.uint8)))
@@ -33,7 +33,7 @@ def cut(text: str) -> tuple[bytes, np.ndarray, np.ndarray]:
 
 
 def _begins(characters: np.ndarray) -> np.ndarray:
-    """Of each character, whether a piece begins with it."""
+    """For each character, whether a piece begins with it."""
     if not len(characters):
         return np.zeros(0, dtype=bool)
     highest = int(characters.max())
@@ -48,7 +48,7 @@ def _begins(characters: np.ndarray) -> np.ndarray:
 
 
 def _cut_endings(characters: np.ndarray, kind: np.ndarray, begins: np.ndarray) -> None:
-    """Where an apostrophe begins a piece, 's 't 'm 'd 're 've 'll are pieces, whatever letters follow them."""
+    """If an apostrophe begins a piece, 's 't 'm 'd 're 've 'll are pieces, whatever letters follow them."""
     apostrophe = np.flatnonzero(characters[:-1] == ord("'"))
     apostrophe = apostrophe[begins[apostrophe] & (kind[apostrophe + 1] == _LETTER)]
     first = characters[apostrophe + 1]
@@ -64,7 +64,7 @@ def _cut_endings(characters: np.ndarray, kind: np.ndarray, begins: np.ndarray) -
 
 @cache
 def _classes(limit: int) -> np.ndarray:
-    """The class of each character below `limit`, as the regular expressions have it."""
+    """The class of each character below `limit`, as the regular expressions define it."""
     every = np.arange(limit, dtype="<u4").tobytes().decode("utf-32-le", "surrogatepass")
     kind = np.full(limit, _OTHER, dtype=np.uint8)
     for number, pattern in _IN_CLASS.items():

@@ -1,4 +1,4 @@
-"""Bytes back to text, whole or as they come: a character is shown when all of its bytes are there."""
+"""Bytes back to text, all at once or as a stream: a character appears when all of its bytes have arrived."""
 
 import codecs
 from typing import Protocol
@@ -20,7 +20,7 @@ codecs.register_error("tinygpt.keep_surrogates", _keep_surrogates)
 
 
 def bytes_to_text(data: bytes) -> str:
-    """The inverse of `text_to_bytes`; bytes that are no text become U+FFFD."""
+    """The inverse of `text_to_bytes`; bytes that are not valid become U+FFFD."""
     return data.decode("utf-8", "tinygpt.keep_surrogates")
 
 
@@ -41,9 +41,9 @@ class _HasTokenBytes(Protocol):
 
 
 class StreamDecoder:
-    """Text as the tokens arrive: what `push` returned so far, with `finish`, is `decode` of all the ids.
+    """Decodes tokens as they arrive: the results of `push`, and then of `finish`, join to `decode` of all the ids.
 
-    A token may end in the middle of a character; its first bytes wait for the rest.
+    A token may end in the middle of a character; the first bytes then wait for the rest.
     """
 
     def __init__(self, tokenizer: _HasTokenBytes) -> None:
@@ -58,6 +58,6 @@ class StreamDecoder:
         return bytes_to_text(data[:ready])
 
     def finish(self) -> str:
-        """What still waits: U+FFFD where the ids ended inside a character."""
+        """The text of the bytes that still wait: U+FFFD if the ids ended inside a character."""
         text, self._waiting = bytes_to_text(self._waiting), b""
         return text

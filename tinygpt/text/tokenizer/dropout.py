@@ -1,8 +1,8 @@
-"""BPE-dropout: a model sees a word cut in many ways, and learns from what its parts have in common.
+"""BPE-dropout: a model sees each word cut in many ways, and learns from what its parts have in common.
 
-Without dropout " unrelated" is always the same tokens. Here each merge that could be done next is left out with
-probability p, and the best of the others is done; what was left out has its chance again after each merge. p = 0 is
-byte-pair encoding itself, p = 1 gives single bytes. Whatever was left out, the tokens still spell the text.
+Without dropout " unrelated" always becomes the same tokens. Here each possible next merge is skipped with probability
+p, and the best of the others is applied; skipped merges are possible again after it. p = 0 is plain byte-pair encoding,
+p = 1 gives single bytes. Whatever is skipped, the tokens still spell the text.
 """
 
 import hashlib
@@ -22,9 +22,10 @@ def merge_with_dropout(
 
     `find` gives a pair's (rank, id), and `draw` uniform numbers in [0, 1).
 
-    The paper draws for every candidate and takes the best that is left. Drawing from the best on, until one is not left
-    out, is the same: nobody asks what becomes of the worse. So a merge looks at 1 / (1 − p) candidates on average, and
-    a piece of n bytes takes O(n log n / (1 − p)). A piece is done where all candidates are left out at once.
+    The paper draws a number for every candidate and applies the best that is left. Here numbers are drawn from the best
+    candidate on, until one is not skipped. The result has the same distribution, since the draws for worse candidates
+    do not matter. So a merge looks at 1 / (1 − p) candidates on average, and n bytes take O(n log n / (1 − p)). A piece
+    is finished when all candidates are skipped at once.
 
     Formula: next merge = min over candidates c with u_c ≥ p of rank(c), every u_c uniform in [0, 1) and new each time
     Paper: Provilkov, Emelianenko & Voita 2020, "BPE-dropout: simple and effective subword regularization", algorithm 1
@@ -35,13 +36,13 @@ def merge_with_dropout(
 
 
 def checked_probability(p: float) -> float:
-    """p, unless it is no probability."""
+    """p. Raises BadInput if it is not a probability."""
     if not isinstance(p, int | float) or isinstance(p, bool) or not 0 <= p <= 1:
         raise BadInput(f"p, the probability of leaving a merge out, must be at least 0 and at most 1, not {p!r}")
     return p
 
 
 def drawing(seed: int, text: str) -> Callable[[], float]:
-    """Uniform numbers in [0, 1) for one text. Another text has others, in whatever order and company they come."""
+    """Uniform numbers in [0, 1) for one text, which depend on the seed and on this text alone."""
     digest = hashlib.sha256(f"{seed} ".encode() + text_to_bytes(text)).digest()
     return Random(int.from_bytes(digest, "big")).random

@@ -1,4 +1,4 @@
-"""From a piece to the ids of its tokens, worked out once and remembered."""
+"""From a piece to the ids of its tokens, computed once and cached."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
@@ -14,17 +14,17 @@ from tinygpt.text.tokenizer.pretokens import text_to_bytes
 from tinygpt.text.tokenizer.together import MergesTogether
 
 REMEMBERED_PIECES = 1 << 18
-"""English has some 100,000 different pieces in 100 MB; full, the memory takes about 50 MB."""
+"""English has some 100,000 different pieces in 100 MB; a full cache takes about 50 MB."""
 
 LONGEST_REMEMBERED_PIECE = 64
-"""Characters; a longer piece is unlikely to come again, and a few endless ones would fill the memory."""
+"""Characters; a longer piece is unlikely to occur again, and a few very long ones would fill the memory."""
 
 
 class PieceIds(dict[str, str]):
-    """Piece -> the ids of its tokens, each as the character of that number, emptied when full.
+    """A cache from a piece to the ids of its tokens, each stored as chr(id); emptied when full.
 
-    A str is Python's fastest row of numbers: `"".join` puts a text's ids together without an object for each, and
-    `as_row` takes them out.
+    A str is Python's fastest array of numbers: `"".join` puts a text's ids together without an object for each, and
+    `as_row` turns them into an array.
     """
 
     def __init__(self, tokens: list[bytes], merges: Sequence[tuple[bytes, bytes]], conventions: Conventions) -> None:
@@ -53,19 +53,19 @@ class PieceIds(dict[str, str]):
         return ids
 
     def of_bytes(self, piece: bytes) -> str:
-        """The ids of a piece that may be no text."""
+        """The ids of a piece that need not be valid UTF-8."""
         if (number := self._unsplit.get(piece)) is not None:
             return chr(number)
         return self._in_characters(self._split(piece))
 
     def with_dropout(self, piece: bytes, p: float, draw: Callable[[], float]) -> str:
-        """`of_bytes` with merges, and the piece's own id if it has one, left out with probability p."""
+        """`of_bytes`, but each merge, and the id of the whole piece if it has one, is skipped with probability p."""
         if (number := self._unsplit.get(piece)) is not None and draw() >= p:
             return chr(number)
         return self._in_characters(merge_with_dropout(self._bytes(piece), self._find, p, draw))
 
     def in_blocks(self) -> BlockIds:
-        """The same ids, for long texts."""
+        """An encoder for long texts that gives the same ids."""
         if self._in_order:
             pairs, made = self._merged.keys(), list(self._merged.values())
         else:
@@ -92,12 +92,12 @@ class PieceIds(dict[str, str]):
 
 
 def as_row(ids: str) -> np.ndarray:
-    """The numbers of the characters, uint32."""
+    """The code points of the characters, uint32."""
     return np.frombuffer(ids.encode("utf-32-le", "surrogatepass"), dtype="<u4")
 
 
 def number_merges(tokens: list[bytes], merges: Sequence[tuple[bytes, bytes]]) -> dict[IdPair, int]:
-    """Append each merge's token to `tokens`; the id of the merge of every two ids."""
+    """Appends each merge's token to `tokens`; returns the id of the merge of each pair of ids."""
     id_of = {token: number for number, token in enumerate(tokens)}
     merged = {}
     for place, (left, right) in enumerate(merges):
@@ -114,7 +114,7 @@ def number_merges(tokens: list[bytes], merges: Sequence[tuple[bytes, bytes]]) ->
 
 
 def _rank_merges(tokens: list[bytes], merges: Sequence[tuple[bytes, bytes]]) -> dict[IdPair, IdPair]:
-    """`number_merges` for merges in any order: append each new token; the (rank, id) of the merge of every two ids."""
+    """`number_merges` for merges in any order: appends each new token; returns the (rank, id) of each pair's merge."""
     id_of = {token: number for number, token in enumerate(tokens)}
     for left, right in merges:
         if id_of.setdefault(left + right, len(tokens)) == len(tokens):

@@ -1,8 +1,8 @@
-"""Tokenizers as files: JSON that a person can read, written whole or not at all.
+"""Tokenizers as files: JSON that a person can read, one entry per line, written whole or not at all.
 
-One line an entry. Bytes are written as the characters U+0000 to U+00FF of the same numbers (Latin-1), which
-loses nothing and keeps English readable: {"id": 300, "left": " t", "right": "he", "count": 912} merges two tokens,
-which stood side by side 912 times when that was learned, into b" the" with the id 300.
+Bytes are written as the characters U+0000 to U+00FF of the same numbers (Latin-1), which loses nothing and keeps
+English readable: {"id": 300, "left": " t", "right": "he", "count": 912} merges two tokens into b" the" with the id 300;
+they were neighbours 912 times when the merge was learned.
 """
 
 import json
@@ -18,19 +18,19 @@ from tinygpt.files import replacing
 FORMAT = "tinygpt-tokenizer-2"
 
 READABLE = (FORMAT, "tinygpt-tokenizer-1")
-"""The first format wrote of a merge its two parts alone."""
+"""The first format held only the two parts of a merge."""
 
 SHOWN_END = 200
-"""Characters of a long message that are shown of either end: a few lines of a terminal."""
+"""Characters shown of each end of a long message: a few lines of a terminal."""
 
 
 def bytes_to_field(data: bytes) -> str:
-    """Bytes as a JSON string, one character a byte."""
+    """Bytes as a JSON string, one character per byte."""
     return data.decode("latin-1")
 
 
 def field_to_bytes(field: object, entry: str) -> bytes:
-    """The bytes of `bytes_to_field`'s string; BadInput names the entry that is none."""
+    """The inverse of `bytes_to_field`. Raises BadInput, naming the entry, for any other value."""
     try:
         return field.encode("latin-1")
     except (AttributeError, UnicodeEncodeError):
@@ -47,7 +47,7 @@ def write(path: str | PathLike[str], definition: dict[str, Any]) -> None:
 
 
 def read_bytes(path: str | PathLike[str]) -> bytes:
-    """All that the file holds; BadInput where it cannot be read."""
+    """The content of a file. Raises BadInput if it cannot be read."""
     try:
         return Path(path).read_bytes()
     except OSError as error:
@@ -55,7 +55,7 @@ def read_bytes(path: str | PathLike[str]) -> bytes:
 
 
 def read_text(path: str | PathLike[str]) -> str:
-    """The text of a file. Raises BadInput where there is none."""
+    """The text of a file. Raises BadInput if it cannot be read or is not UTF-8."""
     try:
         return read_bytes(path).decode("utf-8")
     except UnicodeDecodeError as error:
@@ -65,7 +65,7 @@ def read_text(path: str | PathLike[str]) -> str:
 
 
 def read_object(path: str | PathLike[str]) -> dict[str, Any]:
-    """The JSON object in a file; two entries of one name are damage, too."""
+    """The JSON object in a file. Raises BadInput if there is none, or if two of its entries have one name."""
     text = read_text(path)
     try:
         with naming(path):
@@ -89,7 +89,7 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def read(path: str | PathLike[str]) -> dict[str, Any]:
-    """The definition in a file that `write` made; BadInput says how another file differs."""
+    """The definition in a file that `write` made. Raises BadInput that says how another file differs."""
     definition = read_object(path)
     if "format" not in definition:
         raise BadInput(f"{path} is not a tokenizer of tinygpt: it has no entry 'format'")
@@ -102,7 +102,7 @@ def read(path: str | PathLike[str]) -> dict[str, Any]:
 
 @contextmanager
 def naming(path: str | PathLike[str]) -> Iterator[None]:
-    """Put the file's name before what is wrong with an entry; of an endless entry only the ends are shown."""
+    """Puts the file's name before the message of a BadInput; of a very long message only the ends are shown."""
     try:
         yield
     except BadInput as error:

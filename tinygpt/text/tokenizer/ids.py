@@ -1,10 +1,10 @@
-"""Which numbers can be ids of tokens."""
+"""Which numbers can be token ids."""
 
 import sys
 
 MOST_IDS = sys.maxunicode + 1
-"""Each id must be the number of a character (`encoding.py` says why). No vocabulary has so many tokens, and a damaged
-file's id must not fill the memory."""
+"""Every id is below this number, as it must be a code point (`encoding.py` says why). No vocabulary has so many tokens,
+and an id in a damaged file must not fill the memory."""
 
 
 def is_id(value: object) -> bool:

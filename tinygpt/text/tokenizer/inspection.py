@@ -1,4 +1,4 @@
-"""What a tokenizer does with a text, looked at closely: its pieces, the merges in each, and the tokens not needed."""
+"""A close look at how a tokenizer encodes a text: its pieces, the merges in each, and the unused tokens."""
 
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -9,11 +9,11 @@ import numpy as np
 
 from tinygpt.text.tokenizer.base import BaseTokenizer
 from tinygpt.text.tokenizer.bpe import Tokenizer
-from tinygpt.text.tokenizer.plain import Pair, Word
+from tinygpt.text.tokenizer.plain import BytePair, Word
 from tinygpt.text.tokenizer.pretokens import compile_pattern, text_to_bytes
 
 LONGEST_FOLLOWED = 256
-"""Bytes; the merges of a longer piece are not followed, as that takes the square of its length."""
+"""Bytes; the merges of a longer piece are not followed, as that takes time quadratic in its length."""
 
 
 @dataclass(frozen=True)
@@ -26,10 +26,10 @@ class Step:
 
 @dataclass(frozen=True)
 class Piece:
-    """What merges never cross, how often the text has it, and how it becomes tokens.
+    """A stretch of text that merges never cross, how often it occurs, and how it becomes tokens.
 
-    There are no steps where there is nothing to merge, where the piece is too long to follow, and where the
-    vocabulary has an id for the whole piece that its merges do not lead to.
+    There are no steps if there is nothing to merge, if the piece is too long to follow, or if the vocabulary has an id
+    for the whole piece that its merges do not make.
     """
 
     data: bytes
@@ -46,31 +46,31 @@ class Inspection:
     n_bytes: int
 
     pieces: tuple[Piece, ...]
-    """The first different ones, in the order of the text; of a byte-pair encoding alone."""
+    """The first distinct pieces, in the order of the text; only for byte-pair encodings."""
 
     n_pieces: int
-    """How many different ones there are."""
+    """How many distinct pieces there are."""
 
     n_ordinary: int
-    """How many tokens the vocabulary has, special ones aside."""
+    """How many tokens the vocabulary has, without the special ones."""
 
     unused: tuple[int, ...]
-    """Those of them that do not occur in the text, by their ids."""
+    """The ids of ordinary tokens that do not occur in the text."""
 
     unreachable: tuple[int, ...]
-    """The ids that occur in no text at all, because their own bytes become other tokens: some merge that was learned
-    earlier always tears their parts away. Of a byte-pair encoding alone."""
+    """The ids that occur in no text at all, because their own bytes become other tokens: an earlier merge always takes
+    one of their parts away. Only for byte-pair encodings."""
 
     @property
     def bytes_per_token(self) -> float:
-        """How much text a token carries; 0 where there is none."""
+        """How much text a token stands for on average; 0 if there are no tokens."""
         return self.n_bytes / len(self.ids) if len(self.ids) else 0.0
 
 
 def inspect(
     tokenizer: BaseTokenizer, text: str, allowed_special: Collection[str] = (), most_pieces: int | None = None
 ) -> Inspection:
-    """Look at a text's tokens; `most_pieces` is how many different pieces are followed, None for all.
+    """The tokens of a text, explained; `most_pieces` is how many distinct pieces are followed, None for all.
 
     Raises BadInput as `encode` does.
     """
@@ -90,13 +90,14 @@ def inspect(
 
 
 def unreachable_tokens(tokenizer: Tokenizer) -> tuple[int, ...]:
-    """The ids whose bytes, encoded as one piece, become something else (longest.py says when that is so)."""
+    """The ids whose bytes, encoded as one piece, become something else (an earlier merge always takes one of their
+    parts away)."""
     tokens = tokenizer.ordinary_tokens().items()
     return tuple(sorted(number for token, number in tokens if tokenizer.ids_of_piece(token) != [number]))
 
 
-def merge_steps(piece: bytes, rank_of: Mapping[Pair, int]) -> list[Step]:
-    """The merges of a piece in the order in which they happen; places of one pair, merged in a row, are one step.
+def merge_steps(piece: bytes, rank_of: Mapping[BytePair, int]) -> list[Step]:
+    """The merges of a piece in the order in which they are applied; consecutive merges of one pair are one step.
 
     >>> merge_steps(b"hen", {(b"e", b"n"): 3, (b"h", b"en"): 17})
     [Step(rank=3, tokens=(b'h', b'en')), Step(rank=17, tokens=(b'hen',))]
@@ -113,7 +114,7 @@ def merge_steps(piece: bytes, rank_of: Mapping[Pair, int]) -> list[Step]:
 
 
 def _pieces(tokenizer: Tokenizer, text: str, allowed_special: Collection[str]) -> Iterable[bytes]:
-    """The text's pieces, special tokens left out."""
+    """The text's pieces, without special tokens."""
     rules = tokenizer.conventions
     find_pieces = compile_pattern(tokenizer.pattern).findall
     for start, end, special in rules.spans(text, tokenizer._allowed(allowed_special)):
@@ -121,7 +122,7 @@ def _pieces(tokenizer: Tokenizer, text: str, allowed_special: Collection[str]) -
             yield from map(text_to_bytes, find_pieces(rules.begun(text[start:end])))
 
 
-def _followed(tokenizer: Tokenizer, data: bytes, times: int, rank_of: Mapping[Pair, int]) -> Piece:
+def _followed(tokenizer: Tokenizer, data: bytes, times: int, rank_of: Mapping[BytePair, int]) -> Piece:
     ids = tuple(tokenizer.ids_of_piece(data))
     steps = merge_steps(data, rank_of) if len(data) <= LONGEST_FOLLOWED else []
     if steps and not _same(tokenizer, ids, steps[-1].tokens):

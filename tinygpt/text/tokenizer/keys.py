@@ -1,7 +1,8 @@
-"""Short strings of bytes as pairs of numbers, and a table that finds many of them at once.
+"""Short byte strings as pairs of numbers, and a hash table that finds many of them at once.
 
-A dictionary looks up one string at a time, and each must first be made an object. Fifteen bytes and their number fit
-two 64-bit integers: these lie in columns, and one operation of NumPy reads, compares or looks up a whole column.
+A dictionary looks up one string at a time, and each must first become an object. Fifteen bytes and their length fit
+into two 64-bit integers. These are stored in columns, and one NumPy operation reads, compares or looks up a whole
+column.
 """
 
 from __future__ import annotations
@@ -11,13 +12,13 @@ from dataclasses import dataclass
 import numpy as np
 
 LONGEST_KEY = 15
-"""Bytes that a key holds, beside their number; of a hundred thousand pieces of English prose some five are longer."""
+"""Bytes that a key holds, beside their length; of a hundred thousand pieces of English prose some five are longer."""
 
 FEWEST_SLOTS = 1 << 12
 
 _LOW_BYTES = np.array([(1 << 8 * n) - 1 for n in range(9)], dtype=np.uint64)
 _ODD = [int(number) | 1 for number in np.random.SeedSequence().generate_state(2, np.uint64)]
-"""Drawn anew in each process, so that nobody can prepare a text whose pieces all fall on one slot."""
+"""Factors of the hash, drawn anew in each process, so that nobody can prepare a text whose pieces all get one slot."""
 
 
 class Column:
@@ -40,23 +41,24 @@ class Column:
 
 
 def stretches(values: np.ndarray | Column, first: np.ndarray, count: np.ndarray) -> np.ndarray:
-    """values[first : first + count] for each of these, one after another: value n is value n − begin of its stretch."""
+    """values[first : first + count] for each first and count, concatenated: element n of the result is values[first + n
+    − begin], where `begin` is the place of its stretch in the result."""
     begin = np.cumsum(count) - count
     return values[np.arange(count.sum()) + np.repeat(first - begin, count)]
 
 
 @dataclass(frozen=True, eq=False)
 class Keys:
-    """One column holds the first eight bytes of each string, the other the seven behind them and how many there are."""
+    """One column holds the first eight bytes of each string, the other the next seven and the length."""
 
     low: np.ndarray | Column
     high: np.ndarray | Column
 
     @classmethod
     def of(cls, data: bytes, starts: np.ndarray, lengths: np.ndarray) -> Keys:
-        """The keys of data[start : start + length], which are equal where these are.
+        """The keys of the strings data[start : start + length]; equal strings have equal keys.
 
-        All strings longer than LONGEST_KEY have the same `high`, and whatever in `low`.
+        Strings longer than LONGEST_KEY all have the same `high`; their `low` is arbitrary, for the caller to set.
         """
         eight_from = np.ndarray(len(data) + 9, "<u8", data + bytes(16), strides=(1,))
         low = eight_from[starts] & _LOW_BYTES[np.minimum(lengths, 8)]
@@ -67,7 +69,7 @@ class Keys:
 
     @classmethod
     def of_pairs(cls, left: np.ndarray, right: np.ndarray) -> Keys:
-        """The keys of two ids each, both below 2³²."""
+        """The keys of pairs of ids, each below 2³²."""
         low = left.astype(np.uint64) << np.uint64(32) | right.astype(np.uint64)
         return cls(low, np.zeros_like(low))
 
@@ -82,8 +84,10 @@ class Keys:
 
 
 class KeyTable:
-    """Keys numbered 0, 1, 2 … as they are added, in slots chosen by a hash; where one is taken, the next (Knuth 1973,
-    "The art of computer programming", volume 3, section 6.4, algorithm L)."""
+    """Numbers keys 0, 1, 2 … as they are added. A hash chooses the slot of a key; if it is taken, the next is tried.
+
+    Linear probing: Knuth 1973, "The art of computer programming", volume 3, section 6.4, algorithm L.
+    """
 
     def __init__(self) -> None:
         self._keys = Keys(Column(np.uint64), Column(np.uint64))
@@ -93,7 +97,7 @@ class KeyTable:
         return len(self._keys)
 
     def find(self, keys: Keys) -> np.ndarray:
-        """The number of each key, −1 where it has none."""
+        """The number of each key, −1 if it has none."""
         slots = self._hash(keys)
         numbers = self._slots[slots]
         going_on = np.flatnonzero((numbers >= 0) & keys.differ(self._keys.rows(numbers)))
@@ -104,7 +108,8 @@ class KeyTable:
         return numbers
 
     def add(self, keys: Keys) -> tuple[np.ndarray, np.ndarray]:
-        """(the numbers of keys that had none, the rows in which new ones came first); equal keys get one number."""
+        """Adds keys that have no number: (their numbers, the rows in which each first occurs). Equal keys get one
+        number."""
         order = np.lexsort((keys.low, keys.high))
         in_order = keys.rows(order)
         new = np.ones(len(keys), dtype=bool)
@@ -125,7 +130,7 @@ class KeyTable:
         self._place(np.arange(before, len(self)))
 
     def _place(self, numbers: np.ndarray) -> None:
-        """Put the numbers into free slots. Of several that go for one slot, one gets it and the others go on."""
+        """Puts the numbers into free slots. Of several that want one slot, one gets it and the others try the next."""
         slots = self._hash(self._keys.rows(numbers))
         while len(numbers):
             free = self._slots[slots] < 0
@@ -134,7 +139,7 @@ class KeyTable:
             numbers, slots = numbers[left_over], (slots[left_over] + 1) & (len(self._slots) - 1)
 
     def _hash(self, keys: Keys) -> np.ndarray:
-        """A slot for each key: the products' high bits, which depend on all of a key's."""
+        """A slot for each key: the high bits of products, which depend on all bits of the key."""
         mixed = keys.low * np.uint64(_ODD[0]) ^ keys.high * np.uint64(_ODD[1])
         mixed ^= mixed >> np.uint64(32)
         mixed *= np.uint64(_ODD[0])

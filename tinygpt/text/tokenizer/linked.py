@@ -1,7 +1,7 @@
-"""Tokens in one long row of places, as a doubly linked list in which all places of a pair are merged together.
+"""Tokens in one array, as a doubly linked list in which all occurrences of a pair are merged together.
 
-Each piece stands between walls. Training (training.py) chooses the pair that is most frequent, encoding a long piece
-(merging.py) the one that was learned first; what a merge does to the row is the same.
+Walls separate the pieces. Training (training.py) chooses the most frequent pair, encoding a very long piece
+(merging.py) the pair that was learned first; what a merge does to the list is the same.
 """
 
 from collections import defaultdict
@@ -11,13 +11,13 @@ from itertools import chain
 import numpy as np
 
 _WALL, _DEAD = -1, -2
-"""Between pieces; and where a place has been merged into the one before it."""
+"""Marks the places between pieces, and a place that has been merged into the one before it."""
 
 MANY = 100
-"""Places from which on it pays to merge all at once with NumPy; one at a time costs a microsecond or two each."""
+"""From this many places on, merging all at once with NumPy is faster; one at a time costs a microsecond or two each."""
 
 BASE = 1 << 32
-"""Beyond every id: a pair of ids as one number is left · BASE + right."""
+"""Greater than every id; a pair of ids as one number is left · BASE + right."""
 
 IdPair = tuple[int, int]
 
@@ -25,12 +25,12 @@ IdPair = tuple[int, int]
 class Row:
     """The pieces as linked tokens, with the count and the places of every pair of neighbours.
 
-    `token`, `next`, `previous` and `weight` are read one place at a time through arrays, which is quick in Python, and
-    many places at once through NumPy's views of the same memory.
+    `token`, `next`, `previous` and `weight` are memoryviews, in which Python reads one place quickly. `tokens`,
+    `nexts`, `previouses` and `weights` are NumPy arrays over the same memory, for many places at once.
     """
 
     def __init__(self, pieces: Collection[Sequence[int]], counts: Iterable[int]) -> None:
-        """Pieces are rows of ids (bytes are such, too), each of at least one; counts say how often each occurs."""
+        """pieces: sequences of ids (or bytes), none of them empty. counts: how often each piece occurs."""
         lengths = np.array([len(piece) for piece in pieces], dtype=np.int64)
         n = int(lengths.sum()) + len(lengths) + 1
         inside = np.ones(n, dtype=bool)
@@ -49,7 +49,7 @@ class Row:
             self.counts[divmod(code, BASE)], self.places[divmod(code, BASE)] = weight, places
 
     def merge(self, pair: IdPair, new: int) -> set[IdPair]:
-        """Make the pair one token wherever it stands, from the left; the pairs that arose by it."""
+        """Replaces the pair by the token `new` everywhere, from the left; returns the pairs that arise from it."""
         places = self.places.pop(pair)
         arisen = (self._merge_many if len(places) >= MANY else self._merge_few)(pair, new, places)
         del self.counts[pair]
@@ -83,10 +83,10 @@ class Row:
         return arisen
 
     def _merge_many(self, pair: IdPair, new: int, places: list[int]) -> set[IdPair]:
-        """All places at once. Where merged pairs follow each other (abab), the gap between them counts once."""
+        """All places at once. Where merged pairs are adjacent (abab), the boundary between them is counted once."""
         token, following, previous = self.tokens, self.nexts, self.previouses
         first, second = pair
-        place = np.sort(np.array(places, dtype=np.int64), kind="stable")  # quick where they are nearly in order
+        place = np.sort(np.array(places, dtype=np.int64), kind="stable")  # fast if they are nearly in order
         place = place[(token[place] == first) & (token[following[place]] == second)]
         if first == second:
             place = _every_other(place, following[place])
@@ -96,7 +96,7 @@ class Row:
         token[place], token[partner] = new, _DEAD
         following[place], previous[after] = after, place
         left, right = token[before], token[after]
-        alone, inner = left >= 0, right >= 0  # a left neighbour that was just merged is dead: it has counted the gap
+        alone, inner = left >= 0, right >= 0  # a left neighbour just merged is dead: it counts the boundary
         to_the_left = list(_grouped(left[alone], weight[alone], before[alone]))
         gone = [((n, first), w) for n, w, _ in to_the_left]
         gone += [((second, n), w) for n, w, _ in _grouped(right_before[inner], weight[inner], place[inner])]
@@ -111,7 +111,7 @@ class Row:
 
 
 def _every_other(place: np.ndarray, partner: np.ndarray) -> np.ndarray:
-    """Of places that overlap (aaa holds aa twice) the first, the third, … of each run."""
+    """Of overlapping places (aaa holds aa twice) the first, the third, … of each run."""
     begins = np.ones(len(place), dtype=bool)
     begins[1:] = place[1:] != partner[:-1]
     number = np.arange(len(place))
@@ -119,7 +119,7 @@ def _every_other(place: np.ndarray, partner: np.ndarray) -> np.ndarray:
 
 
 def _grouped(key: np.ndarray, weight: np.ndarray, place: np.ndarray) -> Iterator[tuple[int, int, list[int]]]:
-    """(key, sum of its weights, its places) for each different key."""
+    """(key, sum of its weights, its places) for each distinct key."""
     if not len(key):
         return
     order = np.argsort(key, kind="stable")

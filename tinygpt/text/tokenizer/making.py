@@ -1,7 +1,7 @@
-"""How tokens were made, as a saved vocabulary says it: one line a merge, with its id, its parts and its count.
+"""The merges in a saved vocabulary: one line per merge, with its id, its parts and its count.
 
-The order of the lines is the order in which the merges were learned. The count is how often the two parts stood side
-by side in the texts at that moment; it is left out where nobody counted, as in the files of other libraries.
+The order of the lines is the order in which the merges were learned. The count is how often the two parts were
+neighbours in the texts at that moment; it is left out if it is unknown, as in the files of other libraries.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -9,19 +9,20 @@ from typing import Any, NamedTuple
 
 from tinygpt.errors import BadInput
 from tinygpt.text.tokenizer.files import bytes_to_field, field_to_bytes
-
-Pair = tuple[bytes, bytes]
+from tinygpt.text.tokenizer.plain import BytePair
 
 
 class WrittenMerge(NamedTuple):
-    """One line, read."""
+    """One line, parsed."""
 
-    pair: Pair
+    pair: BytePair
     id: int | None
     count: int | None
 
 
-def entries(merges: Sequence[Pair], id_of: Mapping[bytes, int], counts: Sequence[int] | None) -> list[dict[str, Any]]:
+def entries(
+    merges: Sequence[BytePair], id_of: Mapping[bytes, int], counts: Sequence[int] | None
+) -> list[dict[str, Any]]:
     """The merges as JSON objects, in the order learned."""
     lines = [
         {"id": id_of[left + right], "left": bytes_to_field(left), "right": bytes_to_field(right)}
@@ -31,7 +32,7 @@ def entries(merges: Sequence[Pair], id_of: Mapping[bytes, int], counts: Sequence
 
 
 def from_entry(entry: Any, place: int) -> WrittenMerge:
-    """One of `entries`, or a bare ["left", "right"]. Raises BadInput that names its place and what is wrong there."""
+    """Parses one of `entries`, or a bare ["left", "right"]. Raises BadInput that names its place and what is wrong."""
     where = f"merges[{place}]"
     if isinstance(entry, list) and len(entry) == 2:
         entry = dict(zip(("left", "right"), entry, strict=True))
@@ -45,7 +46,7 @@ def from_entry(entry: Any, place: int) -> WrittenMerge:
 
 
 def all_counts(written: Sequence[WrittenMerge]) -> list[int] | None:
-    """The counts, or None where no merge has one. Raises BadInput where some have one and some have not."""
+    """The counts, or None if no merge has one. Raises BadInput if only some have one."""
     without = [place for place, each in enumerate(written) if each.count is None]
     if without and len(without) < len(written):
         raise BadInput(f"merges[{without[0]}] has no count, though other merges have")
@@ -53,14 +54,14 @@ def all_counts(written: Sequence[WrittenMerge]) -> list[int] | None:
 
 
 def check_ids(written: Iterable[WrittenMerge], id_of: Mapping[bytes, int]) -> None:
-    """Raises BadInput where a line gives another id than the vocabulary does."""
+    """Raises BadInput if a line gives another id than the vocabulary does."""
     for place, ((left, right), number, _) in enumerate(written):
         if number is not None and number != id_of[left + right]:
             raise BadInput(f"merges[{place}] says that its id is {number}, and it is {id_of[left + right]}")
 
 
 def checked_counts(counts: Sequence[int] | None, n_merges: int) -> list[int] | None:
-    """One count a merge, or None. Raises BadInput for another number of them."""
+    """One count per merge, or None. Raises BadInput if their number differs from that of the merges."""
     if counts is not None and len(counts) != n_merges:
         raise BadInput(f"merge_counts has {len(counts)} counts for {n_merges} merges")
     return None if counts is None else list(counts)

@@ -1,8 +1,9 @@
-"""Applying merges to one piece: the pair learned first goes first, and of equal pairs the leftmost.
+"""Applying merges to one piece: the merge learned first is applied first, the leftmost of equal ones.
 
-A short piece is searched for its next merge again and again; a longer one keeps its possible merges in a heap; and an
-endless one goes through a row in which all places of a pair are merged together. So no text costs many times what
-another does. This is for short texts; in long ones many pieces are merged side by side (together.py).
+In a short piece the next merge is found by a search through all pairs. A longer piece keeps its possible merges in a
+heap. A very long one is a linked list in which all places of a pair are merged together (linked.py). So no text takes
+many times longer than another of the same length. This module is for short texts; in long ones many pieces are merged
+side by side (together.py).
 """
 
 import heapq
@@ -12,20 +13,21 @@ from itertools import pairwise
 from tinygpt.text.tokenizer.linked import IdPair, Row
 
 LONG, ENDLESS = 100, 2000
-"""Bytes from which on a piece goes through a heap, and through a row: by then these are faster."""
+"""Bytes from which on a piece is merged with a heap, and with a linked list: from there these are faster."""
 
 _NONE = 1 << 62
-"""In place of the id of a merge that does not exist."""
+"""Stands for the id of a merge that does not exist."""
 
 _DEAD = -1
-"""Where a token has been merged into the one before it, and after the last."""
+"""Marks a token that has been merged into the one before it, and the end of the list."""
 
 
 def merge_piece(ids: list[int], merged: Mapping[IdPair, int]) -> list[int]:
-    """The ids of the piece's tokens, given the ids of its bytes in a list that is used up.
+    """The ids of the piece's tokens, given the ids of its bytes in a list, which is overwritten.
 
-    `merged` maps a pair of ids to the id of their merge. Ids grow in the order learned, so the smallest is the
-    merge to do next; a merge's own id is greater than its parts', so what a merge makes possible comes later.
+    `merged` maps a pair of ids to the id of their merge. Ids increase in the order learned, so the smallest is the next
+    merge to apply. A merge's own id is greater than those of its parts, so the merges that it makes possible come
+    later.
     """
     if len(ids) >= ENDLESS:
         return _merge_endless(ids, merged)
@@ -48,7 +50,7 @@ def _merge_short(ids: list[int], merged: Mapping[IdPair, int]) -> list[int]:
 
 
 def ranked_by_id(merged: Mapping[IdPair, int]) -> Callable[[IdPair], IdPair | None]:
-    """A pair's (rank, id) where the id of a merge is its rank, too."""
+    """A function that gives a pair's (rank, id), where the id of a merge is also its rank."""
 
     def find(pair: IdPair) -> IdPair | None:
         new = merged.get(pair)
@@ -58,8 +60,8 @@ def ranked_by_id(merged: Mapping[IdPair, int]) -> Callable[[IdPair], IdPair | No
 
 
 def _merge_endless(ids: list[int], merged: Mapping[IdPair, int]) -> list[int]:
-    """Through a row: a pair arises when the later of its two tokens is made, all its places at once, and so it is in
-    the heap once."""
+    """Merges in a linked list. All places of a pair arise at once, when the later of its two tokens is made, so each
+    pair enters the heap once."""
     row = Row([ids], [1])
     heap = [(merged[pair], pair) for pair in row.counts if pair in merged]
     heapq.heapify(heap)
@@ -74,12 +76,12 @@ def _merge_endless(ids: list[int], merged: Mapping[IdPair, int]) -> list[int]:
 def merge_by_heap(
     ids: list[int], find: Callable[[IdPair], IdPair | None], passed_over: Callable[[], bool] | None = None
 ) -> list[int]:
-    """A heap of possible merges over a linked list of tokens; `find` gives a pair's (rank, id).
+    """Merges with a heap of possible merges over a linked list of tokens; `find` gives a pair's (rank, id).
 
-    A merge that is `passed_over` when its turn has come waits until another one has been done (dropout.py).
+    A merge for which `passed_over()` is true when its turn comes waits until another one has been applied (dropout.py).
 
-    Where ids are not in the order of ranks, several merges may make one token, and a merge may come before those that
-    make its parts: so an entry counts as stale, and is skipped, when its place no longer makes the same token.
+    If ids are not in the order of ranks, several merges may make the same token, and a merge may come before those that
+    make its parts. So an entry counts as stale, and is skipped, if its place no longer makes the same token.
     """
     token = [*ids, _DEAD]
     following = list(range(1, len(ids) + 2))

@@ -1,4 +1,4 @@
-"""The pieces of a text as numbers: equal pieces have one number."""
+"""The pieces of a text as numbers: equal pieces have the same number."""
 
 import numpy as np
 
@@ -6,10 +6,11 @@ from tinygpt.text.tokenizer.keys import LONGEST_KEY, Keys, KeyTable
 
 
 class PieceNumbers:
-    """Numbers pieces 0, 1, 2 … as they come first, and knows them when they come again."""
+    """Numbers pieces 0, 1, 2 … when they first occur, and recognises them when they occur again."""
 
     def __init__(self, longest: int | None = None) -> None:
-        """Pieces of more than `longest` bytes are new each time: few come again, and a few could fill the memory."""
+        """Pieces of more than `longest` bytes are new each time: few occur again, and storing them could fill the
+        memory."""
         self._table, self._longest = KeyTable(), longest
         self._number_of_long: dict[bytes, int] = {}
         self._n_long = 0
@@ -18,7 +19,8 @@ class PieceNumbers:
         return len(self._table)
 
     def __call__(self, data: bytes, starts: np.ndarray, lengths: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """(the number of each piece data[start : start + length], the rows of those that are new in their order)."""
+        """(the number of each piece data[start : start + length], the rows of new pieces in the order of their
+        numbers)."""
         keys = Keys.of(data, starts, lengths)
         for row in np.flatnonzero(lengths > LONGEST_KEY).tolist():
             keys.low[row] = self._long(data[starts[row] : starts[row] + lengths[row]])
@@ -30,7 +32,7 @@ class PieceNumbers:
         return numbers, rows
 
     def _long(self, piece: bytes) -> int:
-        """The number of a piece among those that no key holds: their keys hold it in place of the bytes."""
+        """The number of a piece among those too long for a key: their keys hold it instead of the bytes."""
         number = self._number_of_long.get(piece)
         if number is None:
             number, self._n_long = self._n_long, self._n_long + 1

@@ -1,4 +1,4 @@
-"""Where in a text each of its tokens stands, in characters."""
+"""The place of each token in its text, in characters."""
 
 from collections.abc import Sequence
 
@@ -11,10 +11,11 @@ Offset = tuple[int, int]
 
 
 def byte_offsets(text: str, lengths: Sequence[int]) -> list[Offset]:
-    """The places of tokens that follow one another and have `lengths` bytes of the text each.
+    """The offsets of consecutive tokens of a text, given the length of each in bytes.
 
-    A character begins at each byte that is not of the form 10xxxxxx (RFC 3629, section 3), so counting those tells to
-    which character a byte belongs. Bytes that the tokens have more than the text are a space put before it.
+    A character begins at each byte that is not of the form 10xxxxxx (RFC 3629, section 3), so counting these bytes
+    tells which character a byte belongs to. If the tokens have more bytes than the text, the extra ones are a space put
+    before it.
 
     >>> byte_offsets("aé今", [1, 1, 2, 2])
     [(0, 1), (1, 2), (1, 3), (2, 3)]

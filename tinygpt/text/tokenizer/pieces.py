@@ -1,9 +1,9 @@
-"""Long text cut into pieces, at speed and in parts.
+"""Pre-tokenization of long text, fast and in parts.
 
-The patterns in use have two properties that a pattern need not have. What they find in ASCII, the standard library's
-engine finds with the character classes spelled out, in half the time. And there are places where every one of them
-begins a new piece, whatever stands further left or right: so a text can be cut there, and its parts go to another
-engine, another process, or come from a file one after another, with nothing changed.
+The patterns in use have two properties that other patterns may lack. First, in ASCII text the standard library's engine
+finds the same pieces in half the time, once the character classes are spelled out. Second, there are places where every
+one of these patterns begins a new piece, whatever comes before or after. A text can be cut there, and its parts can go
+to another engine or process, or come from a file one after another, without changing the pieces.
 """
 
 import re
@@ -17,27 +17,28 @@ CL100K_PATTERN = (
     r"'(?i:[sdmt]|ll|ve|re)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*"
     r"|\s++(?!\S)|\s*[\r\n]|\s+(?!\S)|\s"
 )
-"""Endings in either case; a word with one sign before it; three digits at most; signs with the line ends behind
-them; white space at the end of the text, up to a line end, or all but the last one."""
+"""Contractions in either case; a word with one sign before it; at most three digits; signs with the line ends after
+them; white space at the end of the text, up to a line end, or all but its last character."""
 
 O200K_PATTERN = (
     r"[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]*[\p{Ll}\p{Lm}\p{Lo}\p{M}]+(?i:'s|'t|'re|'ve|'m|'ll|'d)?"
     r"|[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]+[\p{Ll}\p{Lm}\p{Lo}\p{M}]*(?i:'s|'t|'re|'ve|'m|'ll|'d)?"
     r"|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n/]*|\s*[\r\n]+|\s+(?!\S)|\s+"
 )
-"""As cl100k's, with marks counted as letters, words cut where capitals begin, and endings kept at their words."""
+"""Like cl100k's, but marks count as letters, words are cut where capitals begin, and contractions stay with their
+words."""
 
 LLAMA3_PATTERN = (
     r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*"
     r"|\s*[\r\n]+|\s+(?!\S)|\s+"
 )
-"""cl100k's with line ends taken together, as the tokenizer.json of Llama 3 has it."""
+"""Like cl100k's, but with consecutive line ends in one piece, as in the tokenizer.json of Llama 3."""
 
 CUTTABLE_PATTERNS = frozenset({GPT2_PATTERN, CL100K_PATTERN, O200K_PATTERN, LLAMA3_PATTERN})
-"""Those that begin a new piece wherever `next_cut` says."""
+"""Patterns that begin a new piece at every place that `next_cut` finds."""
 
 SOME = 1000
-"""Characters cut at a time, so that a few that are not ASCII slow down little of the text."""
+"""Characters cut at a time, so that a few that are not ASCII slow down only a small part of the text."""
 
 _CUT = r"(?<=\S)(?=[^\S\r\n])|(?<=[\p{L}\p{N}])(?=[^\p{L}\p{N}\p{M}'])"
 _NEXT_CUT, _LAST_CUT = regex.compile(_CUT), regex.compile(f"(?r)(?:{_CUT})")
@@ -46,15 +47,15 @@ _IN_ASCII = {"L": "A-Za-z", "Lu": "A-Z", "Ll": "a-z", "Lt": "", "Lm": "", "Lo": 
 
 
 def next_cut(text: str, start: int) -> int | None:
-    """The first place after `start` where text may be cut: before white space that follows anything else (but a line
-    end may belong to the sign before it), and where a letter or a digit is followed by what is neither, nor a mark or
-    an apostrophe, which may belong to the word."""
+    """The first place after `start` where text may be cut: before white space that follows anything else (but not
+    before a line end, which may belong to the sign before it), and between a letter or digit and a character that is
+    none of these, nor a mark or an apostrophe, which may belong to the word."""
     found = _NEXT_CUT.search(text, start + 1)
     return None if found is None else found.start()
 
 
 def last_cut(text: str, start: int, end: int) -> int | None:
-    """The last such place after `start` and up to `end`, before which all text to be looked at lies."""
+    """The last such place after `start` and up to `end`; the text beyond the character at `end` is not looked at."""
     found = _LAST_CUT.search(text, start, end + 1)
     return None if found is None or found.start() == start else found.start()
 
@@ -69,7 +70,7 @@ def parts_of(text: str, size: int) -> Iterator[str]:
 
 
 class PieceFinder:
-    """Finds the pieces of texts: what `compile_pattern(pattern).findall` finds, but sooner."""
+    """Finds the pieces of texts: the same as `compile_pattern(pattern).findall`, but faster."""
 
     def __init__(self, pattern: str) -> None:
         self.cuttable = pattern in CUTTABLE_PATTERNS
@@ -88,8 +89,8 @@ class PieceFinder:
 
 
 def _finder_in_ascii(pattern: str) -> Callable[[str], list[str]] | None:
-    """`findall` of the standard library, with each class of characters as its members in ASCII; None where that
-    engine, or this function, does not know something in the pattern."""
+    """`findall` of the standard library's engine, with each character class reduced to its ASCII members; None if that
+    engine, or this function, does not support the pattern."""
     spelled = regex.sub(r"\[(?:\\.|[^\\\]])*\]|\\p\{\w+\}", _spelled_out, pattern)
     try:
         return re.compile(f"(?:{spelled})|[\\s\\S]", re.ASCII).findall
@@ -98,6 +99,6 @@ def _finder_in_ascii(pattern: str) -> Callable[[str], list[str]] | None:
 
 
 def _spelled_out(found: regex.Match) -> str:
-    """Classes within brackets, or one by itself."""
+    """Spells out the classes inside brackets, or a single one."""
     text = regex.sub(r"\\p\{(\w+)\}", lambda name: _IN_ASCII.get(name[1], name[0]), found[0])
     return text if found[0].startswith("[") else f"[{text}]"

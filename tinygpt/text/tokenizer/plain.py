@@ -1,8 +1,7 @@
-r"""Byte-pair encoding as the textbook has it: recount every pair, merge the commonest, repeat.
+r"""Byte-pair encoding as in a textbook: count every pair, merge the most frequent one, repeat.
 
-Tokens are byte strings here, so that nothing stands between the reader and the algorithm; `training.py` and
-`merging.py` do the same with integers, incrementally, and a test holds that they agree. On the four words of
-the paper named below:
+Tokens are byte strings here, which keeps the algorithm plain. `training.py` and `merging.py` do the same with
+integers, incrementally, and a test checks that they agree. On the four words of the paper named below:
 
 >>> text = "low low low low low lower lower newest newest newest newest newest newest widest widest widest"
 >>> merges = train_plain([text], n_merges=4)
@@ -11,7 +10,7 @@ the paper named below:
 
 `e s` and `s t` both occur 9 times. Ties go to the pair that is greater as byte strings, compared
 lexicographically, so `s t` comes first and the order of the text never matters. A word that was not in the text
-is cut into the parts that were:
+is cut into tokens that were learned from other words:
 
 >>> encode_plain("lowest", merges)
 [b'low', b'est']
@@ -23,12 +22,12 @@ from itertools import pairwise
 
 from tinygpt.text.tokenizer.pretokens import GPT2_PATTERN, compile_pattern, text_to_bytes
 
-Pair = tuple[bytes, bytes]
+BytePair = tuple[bytes, bytes]
 Word = list[bytes]
 
 
-def count_pairs(words: Iterable[Word]) -> Counter[Pair]:
-    """How often each two tokens are neighbours.
+def count_pairs(words: Iterable[Word]) -> Counter[BytePair]:
+    """How often each pair of tokens occurs side by side.
 
     >>> count_pairs([[b"a", b"b", b"a", b"b"]])
     Counter({(b'a', b'b'): 2, (b'b', b'a'): 1})
@@ -36,8 +35,8 @@ def count_pairs(words: Iterable[Word]) -> Counter[Pair]:
     return Counter(pair for word in words for pair in pairwise(word))
 
 
-def merge(word: Word, pair: Pair) -> Word:
-    """The word with every occurrence of the pair, from the left, made one token.
+def merge(word: Word, pair: BytePair) -> Word:
+    """The word with every occurrence of the pair, from the left, replaced by one token.
 
     >>> merge([b"a", b"a", b"a"], (b"a", b"a"))
     [b'aa', b'a']
@@ -50,7 +49,7 @@ def merge(word: Word, pair: Pair) -> Word:
     return merged
 
 
-def train_plain(texts: Iterable[str], n_merges: int, pattern: str = GPT2_PATTERN) -> list[Pair]:
+def train_plain(texts: Iterable[str], n_merges: int, pattern: str = GPT2_PATTERN) -> list[BytePair]:
     """The first `n_merges` merges, or fewer where no pair is left.
 
     Formula: next merge = argmax over pairs (a, b) of (count(a, b), (a, b)); then every a b becomes ab
@@ -59,7 +58,7 @@ def train_plain(texts: Iterable[str], n_merges: int, pattern: str = GPT2_PATTERN
     Test: tests/test_tokenizer.py
     """
     words = [word for text in texts for word in _words(text, pattern)]
-    merges: list[Pair] = []
+    merges: list[BytePair] = []
     while len(merges) < n_merges and (counts := count_pairs(words)):
         commonest = max(counts, key=lambda pair: (counts[pair], pair))
         merges.append(commonest)
@@ -67,7 +66,7 @@ def train_plain(texts: Iterable[str], n_merges: int, pattern: str = GPT2_PATTERN
     return merges
 
 
-def encode_plain(text: str, merges: Iterable[Pair], pattern: str = GPT2_PATTERN) -> list[bytes]:
+def encode_plain(text: str, merges: Iterable[BytePair], pattern: str = GPT2_PATTERN) -> list[bytes]:
     """The text's tokens: every merge, in the order learned, applied to every piece of the text."""
     words = _words(text, pattern)
     for pair in merges:

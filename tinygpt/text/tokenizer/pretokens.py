@@ -1,6 +1,7 @@
-"""Text cut into the pieces that merges never cross, and text as bytes.
+"""Pre-tokenization: text cut into the pieces that merges never cross; and text as bytes.
 
-Special tokens cut first, then a pattern cuts what lies between. The pieces, joined, are always the text.
+The text is cut at special tokens first, then a pattern cuts what lies between them. The pieces, joined, are always the
+text.
 """
 
 import math
@@ -13,26 +14,26 @@ import regex
 from tinygpt.errors import BadInput
 
 GPT2_PATTERN = r"'(?:s|t|re|ve|m|ll|d)| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+"
-"""English endings; then a run of letters, of digits, or of other signs, each with the one space before it;
-then white space, which leaves its last character to the word that follows (Radford et al. 2019, "Language
-models are unsupervised multitask learners", section 2.2, and the code published with it)."""
+"""English contractions ('s, 't …); then a run of letters, of digits, or of other signs, each with one space before it,
+if there is one; then white space, which leaves its last character to the word that follows (Radford et al. 2019,
+"Language models are unsupervised multitask learners", section 2.2, and the code published with it)."""
 
 
 LONGEST_PATTERN = 5_000
-"""Characters. Those in use have at most some 500; a million take seconds to compile."""
+"""Characters. Patterns in use have at most some 500; one of a million takes seconds to compile."""
 
 MOST_COPIES = 10_000
-"""How often all {n} together may repeat a part: compiled, a pattern holds a copy of it each time."""
+"""The largest product of all counts {n}: a compiled pattern holds that many copies of a repeated part."""
 
 RUN, PATIENCE = 100, 1.0
-"""Characters of each run of a probe, and the seconds for all: sound patterns need a thousandth of that."""
+"""Characters in each run of the probe, and the seconds for all runs; sound patterns need a thousandth of that."""
 
 
 @cache
 def compile_pattern(pattern: str) -> regex.Pattern:
     """The pattern, completed so that a character it does not match becomes a piece of its own.
 
-    Without that a custom pattern could lose text silently. Raises BadInput for a pattern that is no regular
+    Without that a custom pattern could lose text silently. Raises BadInput for a pattern that is not a regular
     expression, that captures groups, or that is too large or too slow to be of use.
     """
     copies = math.prod(max(1, int(count)) for count in regex.findall(r"\{(?:[0-9]*,)?([0-9]+)", pattern))
@@ -49,7 +50,7 @@ def compile_pattern(pattern: str) -> regex.Pattern:
 
 
 def _refuse_endless(compiled: regex.Pattern, pattern: str) -> None:
-    """Try the pattern on runs of one character: a doubled repetition tries every way to divide a run."""
+    """Tries the pattern on runs of one character: nested repetitions such as (a+)+ try every way to divide a run."""
     runs = "\0".join(sign * RUN for sign in dict.fromkeys([*"aA1 !\n", *pattern]))
     try:
         compiled.findall(runs, timeout=PATIENCE)
@@ -58,7 +59,7 @@ def _refuse_endless(compiled: regex.Pattern, pattern: str) -> None:
 
 
 class Span(NamedTuple):
-    """A stretch of a text: the characters start … end − 1, and the special token they are, if any."""
+    """A stretch of a text: the characters start … end − 1, and the name of the special token there, if it is one."""
 
     start: int
     end: int
@@ -66,7 +67,7 @@ class Span(NamedTuple):
 
 
 def special_spans(text: str, names: Collection[str]) -> Iterator[Span]:
-    """The text as special tokens and what lies between, in order; of two names that begin alike the longer wins."""
+    """The text as special tokens and what lies between, in order; of two names that match, the longer wins."""
     done = 0
     if names:
         longest_first = sorted(names, key=len, reverse=True)
@@ -85,5 +86,5 @@ def split_at_special(text: str, names: Collection[str]) -> Iterator[tuple[str, b
 
 
 def text_to_bytes(text: str) -> bytes:
-    """UTF-8 in which a lone surrogate, legal in a str and not in UTF-8, keeps its three bytes."""
+    """The text in UTF-8; a lone surrogate, allowed in a str but not in UTF-8, is written as its three bytes."""
     return text.encode("utf-8", "surrogatepass")

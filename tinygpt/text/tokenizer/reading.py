@@ -1,4 +1,4 @@
-"""Any vocabulary file that this library reads, recognised by what it holds."""
+"""Reads a vocabulary file of any supported format, which is recognised by the file's content."""
 
 import json
 import re
@@ -23,7 +23,7 @@ _RANK = re.compile(rb"[A-Za-z0-9+/]+={0,2} \d+\r?")
 
 @dataclass(frozen=True)
 class Hints:
-    """What files of some formats leave unsaid."""
+    """What files of some formats do not say."""
 
     merges: str | None = None
     """GPT-2: where the merges are, if not beside the vocabulary under one of the usual names."""
@@ -35,10 +35,10 @@ class Hints:
     """tiktoken: the pattern, in place of the encoding's."""
 
     special_tokens: Mapping[str, int | None] | None = None
-    """GPT-2: the names of the special tokens; tiktoken: with their ids, in place of the encoding's."""
+    """GPT-2: the names of the special tokens; tiktoken: names and ids, in place of the encoding's."""
 
     cased: bool = False
-    """WordPiece: words are not lowered."""
+    """WordPiece: words are not lowercased."""
 
 
 _UNDERSTOOD: dict[str, set[str]] = {
@@ -48,14 +48,14 @@ _UNDERSTOOD: dict[str, set[str]] = {
     "tiktoken": {"name", "pattern", "special_tokens"},
     "wordpiece": {"cased"},
 }
-"""The hints that each format has a use for."""
+"""The hints that each format can use."""
 
 
 def read_tokenizer(path: str | PathLike[str], hints: Hints = Hints()) -> tuple[BaseTokenizer, str]:
     """(the tokenizer in a file or directory of any format, the format's name).
 
-    Raises BadInput that names the file and says what is accepted where nothing is recognised, for a hint that the
-    format has no use for, and whatever the format's own reader finds wrong.
+    Raises BadInput, naming the file: if no format is recognised (the message says what is accepted), for a hint that
+    the format cannot use, and for whatever the format's own reader finds wrong.
     """
     path = _file_of(Path(path))
     kind = _kind(path, files.read_bytes(path))
@@ -72,7 +72,7 @@ def read_tokenizer(path: str | PathLike[str], hints: Hints = Hints()) -> tuple[B
 
 
 def _file_of(path: Path) -> Path:
-    """The file to begin with: the path itself, or what a directory holds."""
+    """The file to read first: the path itself, or the vocabulary's file in a directory."""
     if not path.is_dir():
         return path
     for name in ("tokenizer.json", *(vocabulary for vocabulary, _ in _GPT2_NAMES), "vocab.txt"):

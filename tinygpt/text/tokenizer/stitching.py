@@ -1,11 +1,11 @@
-"""Endless pieces merged in parts that overlap, and stitched together where two parts agree.
+"""Very long pieces merged in overlapping parts, which are stitched together at tokens that two parts share.
 
-Merging by itself takes a piece of n bytes n rounds. But whether two tokens can stand side by side in an encoded text
-depends on these two alone, where merges are learned one after another: they can unless, were they encoded together,
-some merge would join what lies on the two sides of their boundary before the one or the other is made. So a row of
-tokens of which all neighbours stand side by side in the encoding of something is the encoding of what it spells. Parts
-of the piece are encoded as if each were all; where one and the next have a token in common, the row goes over from the
-one to the other, and every two neighbours come from one of them.
+Merged as a whole, a piece of n bytes takes up to n rounds. But if each merge uses only tokens made by earlier ones,
+whether two tokens can be neighbours in an encoded text depends on these two alone. They cannot if, encoded together,
+a merge across their boundary would be applied before both of them are complete. So if every two neighbours in a
+sequence of tokens are neighbours in the encoding of some text, the sequence is the encoding of the text it spells.
+Each part of the piece is encoded as if it were the whole. At a token that a part shares with the next, the result
+continues with the next part; so every two neighbours in it come from the same part.
 
      the part [0, 64)      un|believ|able|ness|of|the|wh        the token |the| is in both at the same place:
      the part [32, 96)                   ss|of|the|whole|th     un|believ|able|ness|of|the|whole|th …
@@ -18,7 +18,7 @@ import numpy as np
 from tinygpt.text.tokenizer.keys import stretches
 
 STEP = 32
-"""Bytes from the beginning of a part to that of the next, which is where the one before has its middle."""
+"""Bytes from the beginning of a part to that of the next, which lies in the middle of the part before."""
 
 Split = Callable[[bytes, np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]]
 """(data, starts, lengths) → (the ids of the pieces there, one piece after another; how many each has)."""
@@ -27,9 +27,9 @@ Split = Callable[[bytes, np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]]
 def split_overlapping(
     split: Split, token_lengths: np.ndarray, data: bytes, starts: np.ndarray, lengths: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
-    """What `split` would give for pieces of any length, though it only gets parts of up to 2 · STEP bytes.
+    """The result of `split` for pieces of any length, though `split` only gets parts of up to 2 · STEP bytes.
 
-    A piece has no ids, and the count 0, where two parts have no token in common.
+    A piece gets no ids, and the count 0, if two of its consecutive parts share no token.
     """
     n_parts = np.maximum(1, -(-lengths // STEP) - 1)
     piece = np.repeat(np.arange(len(starts)), n_parts)
@@ -48,7 +48,7 @@ def split_overlapping(
 
 
 def _split_once(split: Split, data: bytes, begin: np.ndarray, end: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """`split` of parts, of which equal ones, as endless pieces have many, are split but once."""
+    """`split` of parts; equal parts, of which very long pieces have many, are split only once."""
     number_of: dict[bytes, int] = {}
     parts = (data[first:behind] for first, behind in zip(begin.tolist(), end.tolist(), strict=True))
     number = [number_of.setdefault(part, len(number_of)) for part in parts]
@@ -68,10 +68,10 @@ def _places(token_lengths: np.ndarray, begin: np.ndarray, counts: np.ndarray) ->
 def _first_shared(
     ids: np.ndarray, place: np.ndarray, part: np.ndarray, begin: np.ndarray, follows: np.ndarray
 ) -> np.ndarray:
-    """For each part the place of the first token that the part before it has, too; −1 where there is none, and its own
-    beginning where none is before it.
+    """For each part, the place of the first token that it shares with the part before it.
 
-    A place in the overlap belongs to two parts: to the second half of one and to the first half of the next.
+    It is −1 if there is none, and the part's own beginning if no part is before it. A place in the overlap belongs to
+    two parts: to the second half of one and to the first half of the next.
     """
     token = place << 32 | ids
     in_first_half = place < begin[part] + STEP

@@ -1,4 +1,4 @@
-"""Text that comes in chunks, cut anew where cutting changes nothing."""
+"""Text that comes in chunks, cut again at places where cutting does not change the ids."""
 
 from collections.abc import Callable, Collection, Iterable, Iterator
 
@@ -9,10 +9,10 @@ Cut = Callable[[str, int, int], int | None]
 
 
 def safe_parts(chunks: Iterable[str], names: Collection[str], last_cut: Cut, size: int) -> Iterator[str]:
-    """The chunks joined, in parts of about `size` characters that can be encoded one by one.
+    """The joined chunks, in parts of about `size` characters that can be encoded one by one.
 
-    Special tokens, the `names`, are kept whole and together with what stands on their two sides, which a convention may
-    give to them. Where there is no place to cut, a part grows; it is looked for again when twice as much has come.
+    Special tokens, the `names`, are kept whole and together with the characters next to them, which they may swallow by
+    a convention. If there is no place to cut, the part grows; the search is repeated when twice as much text has come.
     """
     if isinstance(chunks, str):
         raise BadInput("chunks must be several strings: put a single text in a list")
@@ -32,7 +32,7 @@ def safe_parts(chunks: Iterable[str], names: Collection[str], last_cut: Cut, siz
 
 
 def _parts(text: str, names: Collection[str], last_cut: Cut, size: int) -> Iterator[str]:
-    """Parts of the text, and what must wait for more. A name may begin at the end of the text, and go on after it."""
+    """Parts of the text; the last must wait for more, since a name may begin at the end of the text."""
     limit = len(text) - max(map(len, names), default=1)
     start = 0
     while len(text) - start > size:
@@ -48,7 +48,7 @@ def _parts(text: str, names: Collection[str], last_cut: Cut, size: int) -> Itera
 
 
 def _cut_beside(text: str, start: int, end: int, names: Collection[str], last_cut: Cut) -> int | None:
-    """The last cut that touches no name."""
+    """The last place to cut that touches no name."""
     cut = last_cut(text, start, end)
     while cut is not None:
         found = (text.find(name, max(0, cut - len(name)), cut + len(name)) for name in names)

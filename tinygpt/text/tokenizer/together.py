@@ -1,10 +1,10 @@
-"""Many pieces merged side by side: byte-pair encoding as it is defined, for all of them at once.
+"""Many pieces merged side by side: byte-pair encoding by its definition, for all of them at once.
 
-Every piece is a row of a matrix. In each round, each applies the one of its possible merges that was learned first, the
-leftmost of equals; so every row is one token shorter after a round, and the matrix one column narrower. A round costs a
-few operations on arrays, whether there are ten pieces or ten thousand.
+Each piece is a row of a matrix. In each round every row applies the one of its possible merges that was learned first,
+the leftmost of equal ones; a row without any is done. So a round makes each remaining row one token shorter, and the
+matrix one column narrower. It costs a few operations on arrays, whether there are ten pieces or ten thousand.
 
-N pieces, W tokens in the longest.
+Shapes: N pieces, W tokens in the longest.
 """
 
 from collections.abc import Callable, Collection, Sequence
@@ -17,7 +17,7 @@ from tinygpt.text.tokenizer.linked import IdPair
 from tinygpt.text.tokenizer.stitching import STEP, split_overlapping
 
 MANY = 100
-"""Pieces from which on a matrix pays; fewer are split one by one."""
+"""From this many pieces on, a matrix is faster; fewer are split one by one."""
 
 LONGEST_TOGETHER = 2 * STEP
 """Bytes; a longer piece is stitched together from parts of that length."""
@@ -26,21 +26,21 @@ _WIDTHS = (0, 8, 16, 32, LONGEST_TOGETHER)
 """Pieces of similar length share a matrix."""
 
 ROWS = 2048
-"""Rows of a matrix, which with them stays in a core's cache."""
+"""Rows of a matrix: so few that it fits into a core's cache."""
 
 _NOTHING = (1 << 32) - 1
-"""An id that no token has; rows end in it."""
+"""An id that no token has; it pads the rows."""
 
 _NEVER = (1 << 31) - 1
 """The rank of a merge that does not exist."""
 
 
 Part = tuple[np.ndarray, np.ndarray, np.ndarray]
-"""(rows, the ids of all of them, how many each has)."""
+"""(rows, the ids of all of them, how many ids each has)."""
 
 
 class MergesTogether:
-    """Merges in the order learned: each of the `pairs` of ids becomes what it has `made`."""
+    """Applies merges in the order learned: the pair of ids pairs[i] becomes the id made[i]."""
 
     def __init__(
         self,
@@ -50,8 +50,8 @@ class MergesTogether:
         token_lengths: Sequence[int] | None,
         split_one: Callable[[bytes], list[int]],
     ) -> None:
-        """`token_lengths`, in bytes, are given where merges use only tokens made before, as stitching.py demands.
-        `split_one` does the same for a piece by itself."""
+        """`token_lengths`, in bytes: None if merges use tokens that are made later, which stitching.py does not allow.
+        `split_one` splits a single piece."""
         self._byte_ids = np.array(byte_ids, dtype=np.uint32)
         self._made = np.array(made, dtype=np.uint32)
         left, right = np.fromiter(chain.from_iterable(pairs), np.int64).reshape(-1, 2).T
@@ -102,7 +102,7 @@ class MergesTogether:
         return merged[there], there.sum(axis=1)
 
     def _merge(self, ids: np.ndarray, rows: np.ndarray, merged: np.ndarray) -> None:
-        """Merges ids (N, W) until nothing is left to merge, and writes each into its row of `merged`."""
+        """Merges ids (N, W) until nothing is left to merge, and writes each row into its row of `merged`."""
         ranks = self._rank(ids[:, :-1], ids[:, 1:])
         while ids.shape[1] > 1 and len(ids):
             first = ranks.argmin(axis=1)
@@ -116,7 +116,7 @@ class MergesTogether:
     def _join(
         self, ids: np.ndarray, ranks: np.ndarray, place: np.ndarray, made: np.ndarray
     ) -> tuple[np.ndarray, np.ndarray]:
-        """In each row, the ids at `place` and behind it become the one that they make."""
+        """In each row, replaces the id at `place` and the one after it by the id that they make."""
         (N, W), row = ids.shape, np.arange(len(ids))
         ids[row, place] = made
         ids = ids[np.arange(W) != place[:, None] + 1].reshape(N, W - 1)
@@ -128,7 +128,7 @@ class MergesTogether:
         return ids, ranks
 
     def _rank(self, left: np.ndarray, right: np.ndarray) -> np.ndarray:
-        """When the merge of the two ids was learned, _NEVER where there is none."""
+        """The rank of the merge of the two ids, _NEVER if there is none."""
         numbers = self._pairs.find(Keys.of_pairs(left.ravel(), right.ravel()))
         return self._ranks[numbers].reshape(left.shape)
 

@@ -1,7 +1,7 @@
-"""Learning merges at speed: the counts of pairs are kept up to date instead of being counted again.
+"""Fast training of merges: the counts of pairs are updated instead of being counted again.
 
-All unique pieces lie in one row (linked.py). A merge visits only the places where its pair stands and corrects the
-counts of the neighbours there. Every visit that merges removes a place for good, so the whole training takes
+All unique pieces lie in one linked list (linked.py). A merge visits only the places where its pair occurs, and updates
+the counts of the pairs next to them. Each visit that merges removes a place for good, so the whole training takes
 O(places · log places), however long a piece is.
 """
 
@@ -20,7 +20,7 @@ from tinygpt.text.workers import spread
 
 
 class Learned(NamedTuple):
-    """Merges in the order learned, and how often the two tokens of each stood side by side when it was learned."""
+    """Merges in the order learned, and how often the two tokens of each were neighbours when it was learned."""
 
     merges: list[tuple[bytes, bytes]]
     counts: list[int]
@@ -63,10 +63,11 @@ def _counter(names: Sequence[str], pattern: str) -> Callable[[Iterable[str]], di
 
 
 def learn_merges(pieces: Mapping[bytes, int], n_merges: int, min_frequency: int = 1, progress: bool = False) -> Learned:
-    """What `train_plain` learns from the same pieces, stopping before a pair rarer than `min_frequency`.
+    """The merges that `train_plain` learns from the same pieces, except those of pairs rarer than `min_frequency`.
 
-    The heap holds a pair under its count at the time of pushing. Counts that fell since are noticed when the
-    pair is popped; counts only rise for pairs with the newest token, and those are pushed after its merge.
+    The heap holds each pair with its count when it was pushed. A count that has fallen since then is noticed when the
+    pair is popped, and the pair is pushed again. Counts rise only for pairs with the newest token, which are pushed
+    after its merge.
     """
     long_enough = {piece: count for piece, count in pieces.items() if len(piece) > 1}
     row = Row(long_enough, long_enough.values())
@@ -100,8 +101,8 @@ def learn_merges(pieces: Mapping[bytes, int], n_merges: int, min_frequency: int 
 
 
 def _descending(token: bytes) -> str:
-    """A key that sorts byte strings backwards: each byte's complement, and an end greater than any byte.
+    """A key that sorts byte strings in descending order: each byte's complement, and an end greater than any byte.
 
-    The heap gives its smallest entry first, and a tie must go to the greater pair.
+    The heap pops its smallest entry first, and a tie must go to the greater pair.
     """
     return token.translate(_COMPLEMENT).decode("latin-1") + "\u0100"

@@ -1,4 +1,4 @@
-"""A vocabulary: which token each id is, special tokens, ids back to text, identity, files."""
+"""A vocabulary: the token of each id, special tokens, decoding, comparison and files."""
 
 import hashlib
 import json
@@ -20,32 +20,34 @@ END_OF_TEXT = "<|endoftext|>"
 """Ends a document, and so begins the next."""
 
 PAD = "<|pad|>"
-"""Fills a row of a batch; no loss counts it."""
+"""Pads a row of a batch; it does not count in the loss."""
 
 PAD_NAMES = (PAD, "[PAD]", "<pad>")
-"""What ours, BERT's and RoBERTa's vocabularies call it."""
+"""Its names in our vocabularies, in BERT's and in RoBERTa's."""
 
 MASK = "<|mask|>"
-"""Hides a token that a model is to guess. A vocabulary of bytes gets it as one more special token, beside PAD."""
+"""Hides a token that a model must predict. A vocabulary of bytes gets it as one more special token, beside PAD."""
 
 MASK_NAMES = (MASK, "[MASK]", "<mask>")
-"""What ours, BERT's and RoBERTa's vocabularies call it."""
+"""Its names in our vocabularies, in BERT's and in RoBERTa's."""
 
 CLASSIFY, SEPARATE = "<|cls|>", "<|sep|>"
-"""Stand around a text, or two, as [CLS] and [SEP] do in BERT's vocabulary; the first one's state speaks for all."""
+"""Surround one text or two, as [CLS] and [SEP] do in BERT's vocabulary; the state at <|cls|> stands for the whole
+input."""
 
 UNKNOWN = "<|unk|>"
-"""Stands for what a vocabulary lacks. Bytes never need it, as 256 tokens spell everything; characters do."""
+"""Stands for a character that a vocabulary lacks. Vocabularies of bytes never need it, as 256 tokens spell everything.
+"""
 
 
 class Vocabulary(ABC):
-    """Ordinary tokens numbered from 0, then the special tokens in the order given (but WordPiece's stand
-    where BERT's vocabulary has them).
+    """Ordinary tokens numbered from 0, then the special tokens in the order given (WordPiece's stay where BERT's
+    vocabulary has them).
 
-    Either may come with ids of their own, as other libraries' vocabularies do, and ids may then be left out.
+    Both may come with ids of their own instead, as in other libraries' vocabularies; then some ids may be unused.
 
-    A special token written in a text is ordinary text, unless the caller allows it: text that comes from elsewhere must
-    not be able to end a document or speak for somebody else.
+    A special token written in a text is ordinary text, unless the caller allows it: text from elsewhere must not be
+    able to end a document or to speak for somebody else.
     """
 
     type_name: ClassVar[str]
@@ -65,16 +67,16 @@ class Vocabulary(ABC):
 
     @abstractmethod
     def definition(self) -> dict[str, Any]:
-        """Everything that makes this tokenizer, as JSON values: what `save` writes and equality compares."""
+        """Everything that defines this tokenizer, as JSON values: what `save` writes and equality compares."""
 
     @classmethod
     @abstractmethod
     def from_definition(cls, definition: dict[str, Any]) -> Self:
-        """The tokenizer that `definition` describes; BadInput names the entry that is wrong."""
+        """The tokenizer that `definition` describes. Raises BadInput that names the entry that is wrong."""
 
     @property
     def vocab_size(self) -> int:
-        """The greatest id plus one, special tokens included: how many tokens there are, if no id is left out."""
+        """The greatest id plus one, special tokens included: the number of tokens, if no id is unused."""
         return len(self._token_bytes)
 
     @property
@@ -84,7 +86,7 @@ class Vocabulary(ABC):
 
     @property
     def pad_token(self) -> str | None:
-        """The name of the special token that fills a row, or None where the vocabulary has none."""
+        """The name of the special token that pads a row, or None if the vocabulary has none."""
         return next((name for name in PAD_NAMES if name in self.special_tokens), None)
 
     @property
@@ -94,7 +96,7 @@ class Vocabulary(ABC):
 
     @property
     def ordinary_ids(self) -> np.ndarray:
-        """The ids that stand for text, int64 in order: neither special tokens nor left out."""
+        """The ids of ordinary tokens, int64, ascending; without special tokens and unused ids."""
         special = {*self.special_tokens.values()}
         there = (i for i, token in enumerate(self._token_bytes) if token is not None and i not in special)
         return np.fromiter(there, np.int64)
@@ -105,21 +107,21 @@ class Vocabulary(ABC):
         return np.dtype(np.uint16 if self.vocab_size <= 1 << 16 else np.uint32)
 
     def surround(self, ids: Iterable[int], pair: Iterable[int] | None = None) -> list[int]:
-        """The ids of one text, or of a pair, among those that models of this vocabulary expect around them, if any.
+        """The ids of one text, or of a pair, with the special tokens that models of this vocabulary expect around them.
 
-        BERT's are [CLS] text [SEP] and [CLS] text [SEP] pair [SEP].
+        BERT's are [CLS] text [SEP] and [CLS] text [SEP] pair [SEP]; some vocabularies have none.
         """
         return fill(self._template(pair is not None), _texts(ids, pair))
 
     def token_types(self, ids: Iterable[int], pair: Iterable[int] | None = None) -> list[int]:
-        """The type of each of the ids of `surround`, which tells a model the two texts apart."""
+        """The token type of each id of `surround`, which tells a model which of the two texts it belongs to."""
         return types(self._template(pair is not None), _texts(ids, pair))
 
     def _template(self, of_pair: bool) -> Template:
         return ONE_AFTER_THE_OTHER if of_pair else ALONE
 
     def decode(self, ids: Iterable[int]) -> str:
-        """The text of the ids; bytes that are no UTF-8 become U+FFFD. Raises BadInput for an unknown id."""
+        """The text of the ids; bytes that are not valid UTF-8 become U+FFFD. Raises BadInput for an unknown id."""
         return bytes_to_text(self.decode_bytes(ids))
 
     def decode_bytes(self, ids: Iterable[int]) -> bytes:
@@ -147,7 +149,7 @@ class Vocabulary(ABC):
 
     @property
     def fingerprint(self) -> str:
-        """SHA-256, in hexadecimal, of the definition: two tokenizers that encode alike by construction agree."""
+        """SHA-256, in hexadecimal, of the definition: equal for tokenizers that are equal."""
         canonical = json.dumps(self.definition(), sort_keys=True, separators=(",", ":"))
         return hashlib.sha256(canonical.encode("ascii")).hexdigest()
 
@@ -182,11 +184,12 @@ class Vocabulary(ABC):
             return cls.from_definition(definition)
 
     def _written(self) -> dict[str, Any]:
-        """The definition as a file says it, which may say more than is compared."""
+        """The definition as it is written to a file, with details that equality does not compare."""
         return self.definition()
 
     def _special_field(self) -> list[str] | dict[str, int]:
-        """The special tokens for a definition: the names in order, with ids where these are not the next ones."""
+        """The special tokens for a definition: the names in order, with their ids if these do not follow the ordinary
+        ones."""
         names = sorted(self.special_tokens, key=self.special_tokens.__getitem__)
         in_order = [self.special_tokens[name] - self._after_ordinary for name in names] == list(range(len(names)))
         return names if in_order else dict(self.special_tokens)
@@ -208,7 +211,7 @@ def _texts(ids: Iterable[int], pair: Iterable[int] | None) -> dict[str, list[int
 
 
 def checked_names(names: Iterable[str]) -> list[str]:
-    """The names of special tokens: several different strings, none empty."""
+    """The names of special tokens, checked: distinct strings, none of them empty."""
     if isinstance(names, str):
         raise BadInput(f"special_tokens must be several strings: put {names!r} in a list")
     names = list(names)
@@ -222,7 +225,7 @@ def checked_names(names: Iterable[str]) -> list[str]:
 
 
 def checked_special(special_tokens: Iterable[str] | Mapping[str, int]) -> list[str] | dict[str, int]:
-    """The special tokens: names as `checked_names` wants them, or names with ids."""
+    """The special tokens, checked: names as for `checked_names`, or names with ids."""
     names = checked_names(special_tokens)
     if not isinstance(special_tokens, Mapping):
         return names

@@ -1,7 +1,7 @@
-"""WordPiece, as BERT has it: words first, then the longest pieces of the vocabulary, from the left.
+"""WordPiece as in BERT: text is cut into words, and each word from the left into the longest tokens of the vocabulary.
 
-Byte-pair encoding remembers merges in an order; WordPiece needs the vocabulary alone. A piece that continues a word
-begins with ##, and a word that no pieces spell is [UNK] as a whole:
+Byte-pair encoding needs its merges in order; WordPiece needs only the vocabulary. A token that continues a word begins
+with ##, and a word that cannot be cut into tokens becomes [UNK] as a whole:
 
 >>> tokenizer = WordPiece(["[UNK]", "un", "##aff", "##able", ",", "so"])
 >>> tokenizer.encode("Unaffable, so unsaid")
@@ -9,8 +9,8 @@ begins with ##, and a word that no pieces spell is [UNK] as a whole:
 >>> tokenizer.decode([1, 2, 3, 4, 5, 0])
 'unaffable, so [UNK]'
 
-What `decode` cannot give back: capitals and accents where the tokenizer drops them, the kind and the number of white
-space, whether a sign stood apart from its word, control characters, and every word that became [UNK].
+`decode` cannot restore capitals and accents if the tokenizer drops them, the kind and amount of white space, whether a
+sign stood apart from its word, control characters, and words that became [UNK].
 
 Sources: Schuster & Nakajima 2012, "Japanese and Korean voice search" (the vocabulary); Wu et al. 2016, "Google's
 neural machine translation system", section 4.1; Devlin et al. 2019, "BERT", section 3, and the code published with it.
@@ -40,28 +40,28 @@ CONTINUES = "##"
 """Begins a token that continues a word."""
 
 LONGEST_WORD = 100
-"""Characters; a longer word is [UNK] unread."""
+"""Characters; a longer word becomes [UNK] without a search."""
 
 CACHED_CHUNKS = 1 << 18
-"""Stretches of text whose ids are remembered."""
+"""The number of stretches of text whose ids are cached."""
 
 LONGEST_CACHED_CHUNK = 64
-"""Characters; a longer stretch is unlikely to come again."""
+"""Characters; a longer stretch is unlikely to occur again."""
 
 _CUTS = r"!-/:-@\[-`{-~\u4e00-\u9fff"
 _CHUNK = re.compile(rf"[{_CUTS}]|[^\t\n\r {_CUTS}]+")
-"""Stretches whose words do not depend on what stands beside them, so that their ids can be remembered: most white
-space, the signs of ASCII and the common Chinese characters always end a word. What else does is left to `_WORD`."""
+"""Stretches whose words do not depend on their surroundings, so that their ids can be cached: most white space, ASCII
+punctuation and the common Chinese characters always end a word. What else ends one is left to `basic_words`."""
 
 _CLINGS = (".", "?", "!", ",", "n't", "'m", "'s", "'ve", "'re")
-"""A token that begins with one of these is written without a space before it. The endings of English words are tokens
-only in vocabularies that were not made by cutting at every sign."""
+"""A token that begins with one of these is written without a space before it. English contractions are tokens only in
+vocabularies whose words were not cut at every sign."""
 
 
 def longest_pieces(word: str, beginnings: Mapping[str, int], continuations: Mapping[str, int]) -> list[int] | None:
-    """The ids of the longest beginning of the word, of the longest continuation of that, and so on to the end.
+    """The ids of the longest token that begins the word, of the longest that continues it there, and so on to the end.
 
-    None where a rest has no piece that begins it: greedy matching never goes back to try a shorter piece.
+    None if no token fits the rest: greedy matching never goes back to try a shorter token.
 
     >>> longest_pieces("unable", {"un": 1, "u": 2}, {"a": 3, "able": 4, "nable": 5})
     [1, 4]
@@ -80,10 +80,10 @@ def longest_pieces(word: str, beginnings: Mapping[str, int], continuations: Mapp
 
 
 class WordPiece(BaseTokenizer):
-    """BERT's tokenizer: the ids are the places in its vocabulary, special tokens among them.
+    """BERT's tokenizer: the ids are the positions in its vocabulary, which includes the special tokens.
 
-    Written in a text, [CLS] is a bracket, three letters and a bracket, unless `allowed_special` names it. Whether words
-    are lowered belongs to the vocabulary: an "uncased" one has no capitals.
+    [CLS] written in a text is a bracket, three letters and a bracket, unless `allowed_special` names it. Whether words
+    are lowercased depends on the vocabulary: an "uncased" one has no capitals.
 
     Raises BadInput for a vocabulary without [UNK], or with a token that is empty or repeated.
     """
@@ -106,8 +106,9 @@ class WordPiece(BaseTokenizer):
     def load(cls, path: str | PathLike[str], lowercase: bool | None = None) -> Self:
         """Read BERT's vocab.txt, one token a line in UTF-8, or what `save` wrote; the content decides which.
 
-        A vocab.txt does not say whether words are lowered: they are, unless `lowercase` is False. A file that `save`
-        wrote does say, and must not be contradicted. Raises BadInput that names the file and the line or entry.
+        A vocab.txt does not say whether words are lowercased: they are, unless `lowercase` is False. A file that `save`
+        wrote does say so, and the argument must not contradict it. Raises BadInput that names the file and the line or
+        entry.
         """
         data = files.read_bytes(path)
         if _is_json(data):
@@ -126,11 +127,11 @@ class WordPiece(BaseTokenizer):
         *,
         add_special_tokens: bool = False,
     ) -> list[int]:
-        """The ids of the text; [CLS] before and [SEP] after them where `add_special_tokens`.
+        """The ids of the text; [CLS] before and [SEP] after them if `add_special_tokens`.
 
-        `allowed_special` names the special tokens that are recognised in the text, `disallowed_special` those that it
-        must not have; "all" allows every one, or refuses every other. Raises BadInput for a name the vocabulary does
-        not have, and for a disallowed token, with its place.
+        `allowed_special` names the special tokens that are recognised in the text, `disallowed_special` those that must
+        not occur in it; "all" means every one, or every one that is not allowed. Raises BadInput for a name the
+        vocabulary does not have, and for a disallowed token, with its place.
         """
         ids = super().encode(text, allowed_special, disallowed_special)
         return self.surround(ids) if add_special_tokens else ids
@@ -151,7 +152,7 @@ class WordPiece(BaseTokenizer):
         return bytes_to_text(self.decode_bytes(ids))
 
     def decode_bytes(self, ids: Iterable[int]) -> bytes:
-        """`decode` in UTF-8. What begins the text is written as it is: with no space, and with its ##."""
+        """`decode` in UTF-8. The first token is written as it is: without a space before it, and with its ##."""
         ids = _as_list(ids)
         shown = super().decode_bytes(ids)
         if not ids:
@@ -172,7 +173,7 @@ class WordPiece(BaseTokenizer):
         return np.fromiter(chain.from_iterable(map(self._chunk_ids.__getitem__, _CHUNK.findall(text))), np.uint32)
 
     def _ordinary_with_offsets(self, text: str) -> tuple[list[int], list[Offset]]:
-        """A token that continues a word follows the one before it; one alone, [UNK] too, is the whole word."""
+        """(ids, offsets): the tokens of a word follow each other; a single one, also [UNK], is the whole word."""
         ids: list[int] = []
         offsets: list[Offset] = []
         for word, places in placed_words(text, self.lowercase):
@@ -197,7 +198,7 @@ class WordPiece(BaseTokenizer):
 
 
 class _ChunkIds(dict[str, Sequence[int]]):
-    """Chunk to ids, worked out when first asked for; emptied when full, which bounds the memory."""
+    """A cache from chunk to ids, emptied when full, which bounds its memory."""
 
     def __init__(self, tokenizer: WordPiece) -> None:
         self._lowercase = tokenizer.lowercase
@@ -213,7 +214,7 @@ class _ChunkIds(dict[str, Sequence[int]]):
 
 
 def _shown(token: str) -> str:
-    """What the token adds to a text that has begun."""
+    """What the token adds to a text that has already begun."""
     if token.startswith(CONTINUES):
         return token.removeprefix(CONTINUES)
     return token if token.startswith(_CLINGS) else " " + token
@@ -224,7 +225,7 @@ def _as_list(ids: Iterable[int]) -> list[int]:
 
 
 def _numbered(tokens: Sequence[str], entry: Callable[[int], str]) -> dict[str, int]:
-    """The id of each token; BadInput calls the one that is wrong by `entry` of its place."""
+    """The id of each token. Raises BadInput that calls a wrong one `entry(place)`, its name in the message."""
     id_of: dict[str, int] = {}
     for place, token in enumerate(tokens):
         if not isinstance(token, str) or not token:
@@ -237,12 +238,12 @@ def _numbered(tokens: Sequence[str], entry: Callable[[int], str]) -> dict[str, i
 
 
 def _is_json(data: bytes) -> bool:
-    """Whether this is meant as JSON, sound or not: no line of JSON is a bare [UNK], and a vocabulary has that line."""
+    """Whether this is meant as JSON, valid or not: every vocabulary has a line [UNK], and JSON has none."""
     return data.lstrip().startswith(b"{") and UNKNOWN_WORD.encode() not in data.splitlines()
 
 
 def _lines_of(data: bytes) -> list[str]:
-    """The lines of a vocab.txt, which end at line feeds alone: other separators of lines may be tokens."""
+    """The lines of a vocab.txt, which end only at line feeds: other line separators may be tokens."""
     if not data.strip():
         raise BadInput("it is empty: a vocab.txt holds one token a line")
     try:

@@ -22,10 +22,10 @@ _HEADER = "#version: 0.2"
 
 
 def read(encoder_json: Path, vocab_bpe: Path, special_tokens: Iterable[str]) -> dict[str, Any]:
-    """What makes the tokenizer in the two files. Those of `special_tokens` that encoder.json has are special.
+    """The arguments of the tokenizer in the two files. Those of `special_tokens` that encoder.json has are special.
 
-    Raises BadInput that names file and entry for a token that neither is a byte nor has a merge, a merge whose token
-    has no id, two tokens with one id, or ids that leave one out.
+    Raises BadInput, naming file and entry, for a token that is not a byte and has no merge, a merge whose token has no
+    id, two tokens with one id, or a gap in the ids.
     """
     entries = read_object(encoder_json)
     with naming(encoder_json):
@@ -53,7 +53,7 @@ def read(encoder_json: Path, vocab_bpe: Path, special_tokens: Iterable[str]) -> 
 
 
 def _merges(vocab_bpe: Path, id_of: dict[bytes, int], encoder_json: Path) -> list[visible.Merge]:
-    """The merges, each of tokens that are bytes or made before, and making one that has an id."""
+    """The merges: each joins tokens that are bytes or made before, and makes one that has an id."""
     merges: list[visible.Merge] = []
     known = {bytes([byte]) for byte in range(256)}
     text = read_text(vocab_bpe)
@@ -78,8 +78,11 @@ def _merges(vocab_bpe: Path, id_of: dict[bytes, int], encoder_json: Path) -> lis
 
 
 def write(tokenizer: visible.BytePairs, encoder_json: Path, vocab_bpe: Path) -> None:
-    """Write both files. Raises BadInput for a pattern other than GPT-2's, which they imply, and for what they cannot
-    say: ids left out, a special token that is written like an ordinary one."""
+    """Write both files.
+
+    Raises BadInput for a pattern other than GPT-2's, which the files imply, and for what they cannot express: gaps in
+    the ids, or a special token that is written like an ordinary one.
+    """
     visible.only_plain(tokenizer, "GPT-2's format")
     if tokenizer.pattern != GPT2_PATTERN:
         raise BadInput("GPT-2's files imply GPT-2's pattern, and this is another: write it with to_huggingface")

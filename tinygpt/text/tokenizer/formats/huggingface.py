@@ -1,8 +1,8 @@
-"""tokenizer.json of the library `tokenizers`, for byte-level BPE as GPT-2, RoBERTa, BART and Llama 3 have it.
+"""Reads tokenizer.json of the library `tokenizers`, for byte-level BPE as in GPT-2, RoBERTa, BART and Llama 3.
 
-Read: the model BPE (`vocab`, `merges` as pairs or as strings, `ignore_merges`), `added_tokens`, the pre-tokenizer
-ByteLevel, alone or after one Split, and what the post-processor puts around a text or a pair. An added token has the
-id that the file gives it. Anything that would change ids and is not known here is refused by its name.
+It reads the model BPE (`vocab`, `merges` as pairs or as strings, `ignore_merges`), `added_tokens`, the pre-tokenizer
+ByteLevel, alone or after one Split, and what the post-processor puts around a text or a pair. An added token has the id
+that the file gives it. Anything else that would change ids is refused by name.
 Source: huggingface/tokenizers 0.23, the serialisation of `Tokenizer`.
 """
 
@@ -28,7 +28,7 @@ Entry = dict[str, Any]
 
 
 def read(path: str | PathLike[str]) -> dict[str, Any]:
-    """What makes the tokenizer in the file. Raises BadInput that names the file, the entry and its value."""
+    """The arguments of the tokenizer in the file. Raises BadInput that names the file, the entry and its value."""
     file = read_object(path)
     with naming(path):
         for name in ("normalizer", "truncation", "padding"):
@@ -55,7 +55,7 @@ def read(path: str | PathLike[str]) -> dict[str, Any]:
 
 
 def _model(model: Entry, vocabulary: dict[str, int], added: set[str]) -> Entry:
-    """The merges, the order of the bytes, and of the conventions what the model decides."""
+    """The merges, the order of the bytes, and those conventions that the model decides."""
     _expect(model.get("type", "BPE"), ("BPE",), "model.type")
     for name in ("dropout", "continuing_subword_prefix", "end_of_word_suffix", "byte_fallback"):
         _expect(model.get(name), (None, "", False, 0), f"model.{name}")
@@ -79,7 +79,7 @@ def _model(model: Entry, vocabulary: dict[str, int], added: set[str]) -> Entry:
 
 
 def _is_made(token: str, made: set[bytes]) -> bool:
-    """Whether an added token is a byte or a merge's token as well, and so an ordinary token, too."""
+    """Whether an added token is also a byte or a merge's token, and so an ordinary token as well."""
     try:
         data = visible.from_visible(token, "")
     except BadInput:
@@ -88,7 +88,7 @@ def _is_made(token: str, made: set[bytes]) -> bool:
 
 
 def _merges(entries: Any, vocabulary: dict[str, int]) -> list[visible.Merge]:
-    """The merges, written as "left right" or ["left", "right"], of tokens with ids that make tokens with ids."""
+    """The merges, written as "left right" or ["left", "right"]; both parts and the token they make must have ids."""
     if not isinstance(entries, list):
         raise BadInput("model.merges is missing or no list")
     merges: dict[visible.Merge, int] = {}
@@ -107,7 +107,7 @@ def _merges(entries: Any, vocabulary: dict[str, int]) -> list[visible.Merge]:
 
 
 def _in_order(merges: list[visible.Merge]) -> bool:
-    """Whether each merge makes a new token of tokens made before, as training does."""
+    """Whether each merge makes a new token from tokens made before, as in training."""
     known = {bytes([byte]) for byte in range(256)}
     for left, right in merges:
         if left not in known or right not in known or left + right in known:
@@ -163,7 +163,7 @@ def _pre_tokenizer(entry: Any) -> tuple[str, bool]:
 
 
 def _split_pattern(split: Entry) -> str:
-    """The pattern of a Split, completed so that what lies between two matches is one piece, as it is there."""
+    """The pattern of a Split, completed so that the text between two matches is one piece, as in that library."""
     where = "pre_tokenizer.pretokenizers[0]"
     _expect(split.get("behavior"), ("Isolated",), f"{where}.behavior")
     _expect(_boolean(split, "invert", where), (False,), f"{where}.invert")
@@ -263,7 +263,7 @@ def _boolean(entry: Entry, name: str, where: str, default: bool = False) -> bool
 
 
 def _expect(value: Any, supported: tuple[Any, ...], where: str) -> None:
-    """Refuse a value that would change the ids in a way not known here."""
+    """Raises BadInput for a value that would change the ids and is not supported."""
     if not any(value is each or value == each for each in supported):
         wanted = " or ".join(repr(each) for each in supported[:1])
         raise BadInput(f"{where} is {str(value)[:80]!r}, which is not supported (only {wanted} is)")

@@ -1,4 +1,4 @@
-"""The writing of tokenizer.json; `huggingface.py` reads it."""
+"""Writes tokenizer.json; `huggingface.py` reads it."""
 
 import json
 from os import PathLike
@@ -13,7 +13,7 @@ from tinygpt.text.tokenizer.pretokens import GPT2_PATTERN
 
 
 def write(tokenizer: visible.BytePairs, path: str | PathLike[str]) -> None:
-    """Write the tokenizer. Raises BadInput for the combinations that the library has no entries for."""
+    """Write the tokenizer. Raises BadInput for combinations that the file cannot express."""
     rules = tokenizer.conventions
     vocabulary = {visible.to_visible(token): number for token, number in tokenizer.ordinary_tokens().items()}
     file = {
@@ -51,9 +51,9 @@ def _by_id(ids: dict[str, int]) -> list[str]:
 
 
 def _with_placed(vocabulary: dict[str, int], special_tokens: dict[str, int]) -> dict[str, int]:
-    """The vocabulary, with the special tokens that the library would number otherwise.
+    """The vocabulary, together with the special tokens if the library would number them otherwise.
 
-    It ignores the id of an added token that the vocabulary lacks, and gives it the next one.
+    The library ignores the id of an added token that the vocabulary lacks, and gives it the next one.
     """
     placed = dict(vocabulary)
     for name, number in special_tokens.items():
@@ -101,7 +101,7 @@ def _pre_tokenizer(tokenizer: visible.BytePairs) -> dict[str, Any]:
 
 
 def _template(tokenizer: visible.BytePairs, vocabulary: dict[str, int]) -> dict[str, Any] | None:
-    """The post-processor, or none where nothing stands around texts."""
+    """The post-processor, or None if nothing is put around texts."""
     rules = tokenizer.conventions
     if (rules.single, rules.pair) == (ALONE, ONE_AFTER_THE_OTHER):
         return None

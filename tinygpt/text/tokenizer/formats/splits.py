@@ -1,8 +1,9 @@
-r"""The pattern of a Split: Oniguruma finds its matches there, `regex` here, and what lies between two is a piece, too.
+r"""The pattern of a Split pre-tokenizer: the library `tokenizers` runs it in Oniguruma, this library in `regex`.
 
-The two libraries read most of the language alike, and some of it not: to Oniguruma `^` and `$` are the ends of lines,
-`\h` is a hexadecimal digit, {1,3}+ repeats a repetition, && intersects, `(?i:ss)` matches ß, `\w` leaves out a joiner.
-So only what is known to be the same is let through. What remains are the characters newer than a library's Unicode.
+The text between two matches is a piece, too. The two engines read most of the language alike, but not all: for
+Oniguruma `^` and `$` are the ends of lines, `\h` is a hexadecimal digit, {1,3}+ repeats a repetition, && intersects,
+`(?i:ss)` matches ß, `\w` leaves out a joiner. So only syntax known to mean the same to both is accepted. They may still
+differ in characters newer than one engine's Unicode.
 Source: Oniguruma 6.9, doc/RE and doc/SYNTAX.md, the syntax of Ruby.
 """
 
@@ -13,7 +14,7 @@ from tinygpt.text.tokenizer.pieces import CUTTABLE_PATTERNS
 from tinygpt.text.tokenizer.pretokens import compile_pattern
 
 WHOLE_TEXT = r"[\s\S]+"
-"""The pattern of a text that is not cut at all."""
+"""The pattern that does not cut a text at all."""
 
 _COMPLETE = {*CUTTABLE_PATTERNS, WHOLE_TEXT}
 """Patterns known to match every character."""
@@ -34,16 +35,17 @@ _SAME_IN_BOTH = regex.compile(
     r"|[*+?][+?]?(?![*+?])|\{[0-9]+(?:,[0-9]*)?\}(?![*+?])"
     r"|[^\\\[\](){}*+?^$]"
 )
-r"""One step of a pattern. In (?i: ) neither ss nor st, ff, fi, fl, which are one character, too, in another case."""
+r"""One element of a pattern. Inside (?i: ) there may be no ss, st, ff, fi or fl: ignoring case, one character (ß, a
+ligature) matches them, too."""
 
 _PROBE = "aA1 \n\t!'-é世\u0301\x00"
 """A character of each kind that patterns tell apart."""
 
 
 def check(pattern: str, where: str) -> None:
-    """Raise BadInput that names the first step of the pattern that the libraries read differently, or might.
+    """Raises BadInput that names the first element of the pattern that the engines read differently, or might.
 
-    A pattern that matches nothing, the empty text, is refused as well: one cuts there, and the other goes on.
+    A pattern that matches the empty text is refused as well: one engine cuts there, and the other goes on.
     """
     place = 0
     while place < len(pattern):
@@ -56,7 +58,7 @@ def check(pattern: str, where: str) -> None:
 
 
 def gaps_as_pieces(pattern: str) -> str:
-    """The pattern of a Split as ours: there, the text between two matches is one piece; here, each character is one."""
+    """Translates a Split's pattern: there the text between two matches is one piece, here each of its characters is."""
     if pattern in _COMPLETE:
         return pattern
     if pattern.startswith(_EACH_ALONE[0]) and pattern.endswith(_EACH_ALONE[1]):

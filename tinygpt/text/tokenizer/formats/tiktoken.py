@@ -1,8 +1,9 @@
 """tiktoken's files: one token a line, "base64 rank". The rank is the token's id, and the order of its merge.
 
-Which two tokens a merge joins is not written: the token's bytes, encoded with the lower ranks alone, end in them. Nor
-are the pattern and the special tokens, which go with the name of the encoding. Source of both: OpenAI, tiktoken 0.14,
-tiktoken_ext/openai_public.py; its possessive quantifiers, which only hasten it, are left out where nothing changes.
+The file does not say which two tokens a merge joins: they are what the token's bytes become when they are encoded with
+the lower ranks alone. Nor does it have the pattern and the special tokens, which belong to the name of the encoding.
+Source of both: OpenAI, tiktoken 0.14, tiktoken_ext/openai_public.py. Its possessive quantifiers, which only make it
+faster, are left out where that changes nothing.
 """
 
 import base64
@@ -41,10 +42,11 @@ ENCODINGS: dict[str, tuple[str, dict[str, int]]] = {
 def read(
     path: str | PathLike[str], name: str, pattern: str | None, special_tokens: Mapping[str, int] | None
 ) -> dict[str, Any]:
-    """What makes the tokenizer in a file of ranks; `pattern` and `special_tokens` go before those of `name`.
+    """The arguments of the tokenizer in a file of ranks; `pattern` and `special_tokens` override those of `name`.
 
-    Raises BadInput that names the file and the line, the token or the rank: no base64, a token or rank that is there
-    twice, a rank left out (unless a special token has it), a token that is not two tokens of lower rank.
+    Raises BadInput, naming the file and the line, the token or the rank: for invalid base64, a token or rank that
+    occurs twice, a missing rank (unless a special token has it), a byte without a rank, or a token that is not two
+    tokens of lower rank.
     """
     if name not in ENCODINGS:
         raise BadInput(f"no encoding is called {name!r}: choose one of {', '.join(ENCODINGS)}")
@@ -93,9 +95,9 @@ def _ranks(text: str) -> dict[bytes, int]:
 def merges_from_ranks(ranks: Mapping[bytes, int]) -> list[visible.Merge]:
     """The merge of each token longer than a byte, in the order of the ranks.
 
-    tiktoken merges any two tokens whose bytes together are a token; but wherever a token arises, the merges within it
-    went as they do alone, so only the pair found here is ever met. Raises BadInput for a token that lower ranks
-    leave in one part or in more than two, or that has a byte without a rank.
+    tiktoken merges any two neighbours whose bytes together are a token. But wherever a token arises, the merges inside
+    it are the same as when its bytes are encoded alone, so it always arises from the pair found here. Raises BadInput
+    for a token that the lower ranks leave in one part or in more than two.
     """
     tokens = [bytes([byte]) for byte in range(256)]
     merged: dict[tuple[int, int], int] = {}
@@ -112,7 +114,7 @@ def merges_from_ranks(ranks: Mapping[bytes, int]) -> list[visible.Merge]:
 
 
 def write(tokenizer: visible.BytePairs, path: str | PathLike[str]) -> None:
-    """Write the ranks. Raises BadInput where they would not give the same merges back."""
+    """Write the ranks. Raises BadInput if they would not give the same merges back."""
     visible.only_plain(tokenizer, "tiktoken's format")
     ranks = tokenizer.ordinary_tokens()
     if merges_from_ranks(ranks) != tokenizer.merges:

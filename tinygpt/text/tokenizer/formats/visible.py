@@ -1,7 +1,8 @@
-"""GPT-2's way to write bytes as printable characters, and what all readers of other libraries' files need.
+"""GPT-2's way to write bytes as printable characters, and what the readers of other libraries' files share.
 
-A byte that Latin-1 prints stands for itself; the others, in order, are U+0100 and on: a space is "Ġ", a line feed "Ċ".
-Source: Radford et al. 2019, "Language models are unsupervised multitask learners", the code published with it.
+A byte that is printable in Latin-1 stands for itself; the others, in order, become U+0100, U+0101 …: a space is "Ġ", a
+line feed "Ċ". Source: Radford et al. 2019, "Language models are unsupervised multitask learners", the code published
+with it.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -14,7 +15,7 @@ from tinygpt.text.tokenizer.ids import is_id
 _PRINTABLE = [*range(33, 127), *range(161, 173), *range(174, 256)]
 
 GPT2_BYTE_ORDER = bytes([*_PRINTABLE, *(byte for byte in range(256) if byte not in _PRINTABLE)])
-"""The bytes in the order in which GPT-2 numbers them: first those that Latin-1 prints."""
+"""The bytes in the order in which GPT-2 numbers them: first those that are printable in Latin-1."""
 
 _CHARACTERS = {
     byte: chr(byte if place < len(_PRINTABLE) else 256 + place - len(_PRINTABLE))
@@ -26,7 +27,7 @@ Merge = tuple[bytes, bytes]
 
 
 class BytePairs(Protocol):
-    """What a writer asks of a tokenizer."""
+    """What a writer needs of a tokenizer."""
 
     merges: list[Merge]
     special_tokens: dict[str, int]
@@ -37,12 +38,12 @@ class BytePairs(Protocol):
 
 
 def to_visible(data: bytes) -> str:
-    """One printable character a byte."""
+    """One printable character per byte."""
     return "".join(map(_CHARACTERS.__getitem__, data))
 
 
 def from_visible(text: str, entry: str) -> bytes:
-    """The inverse of `to_visible`; BadInput names the entry that has another character."""
+    """The inverse of `to_visible`. Raises BadInput that names the entry if it has another character."""
     try:
         return bytes(map(_BYTES.__getitem__, text))
     except KeyError as error:
@@ -63,7 +64,7 @@ def checked_vocabulary(entries: Any, where: str) -> dict[str, int]:
 
 
 def numbering(id_of: Mapping[bytes, int], made: Iterable[bytes]) -> tuple[bytes, Sequence[int] | None]:
-    """The order of the bytes by id, and the ids of the bytes and then of the tokens `made`; None for 0, 1, 2 …
+    """(the bytes in the order of their ids, the ids of the bytes and then of the tokens `made`, or None for 0, 1, 2 …).
 
     Raises BadInput for a byte without a token.
     """
@@ -76,7 +77,7 @@ def numbering(id_of: Mapping[bytes, int], made: Iterable[bytes]) -> tuple[bytes,
 
 
 def only_plain(tokenizer: BytePairs, kind: str) -> None:
-    """Raise BadInput where a file of this kind could not hold what the tokenizer's conventions say."""
+    """Raises BadInput if a file of this kind cannot express the tokenizer's conventions."""
     if unwritable := sorted(tokenizer.conventions.definition().keys() - {"numbers"}):
         raise BadInput(f"{kind} cannot say {', '.join(unwritable)} of this tokenizer: write it with to_huggingface")
 
