@@ -20,7 +20,7 @@ import numpy as np
 
 from autograd import Tensor, no_grad
 from autograd.kernels import on_numpy, room
-from autograd.kernels.on_numpy.norm import average
+from autograd.kernels.on_numpy.norm import ones
 from autograd.kernels.reference.activation import CUBIC, SQRT_2_OVER_PI
 from autograd.modes import watcher
 
@@ -165,7 +165,7 @@ def _norm(layer: LayerNorm | RMSNorm) -> Function:
     c, eps = layer.weight.size, layer.eps
 
     def layer_norm(x: np.ndarray) -> np.ndarray:
-        x = scaled(x - (x @ average(c, x.dtype))[:, None])
+        x = scaled(x - (x @ ones(c, x.dtype) / c)[:, None])
         if layer.bias is not None:
             x += layer.bias.data
         return x

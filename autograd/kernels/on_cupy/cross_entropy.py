@@ -15,16 +15,17 @@ def cross_entropy(
     xp = array_module(logits)
     logits, targets = contiguous(logits), contiguous(targets.astype("int64", copy=False))
     n, v = logits.shape
-    losses, log_sums = xp.empty(n, dtype=sum_type(logits)), xp.empty(n, dtype=sum_type(logits))
+    losses, largest, log_sums = (xp.empty(n, dtype=sum_type(logits)) for _ in range(3))
     constants = v, ignore_index, float(1 - label_smoothing), label_smoothing / max(v, 1)
-    over_rows("cross_entropy", "cross_entropy", logits, n, v, logits, targets, losses, log_sums, *constants)
-    return losses, (logits, targets, log_sums, constants)
+    arrays = logits, targets, losses, largest, log_sums
+    over_rows("cross_entropy", "cross_entropy", logits, n, v, *arrays, *constants)
+    return losses, (logits, targets, largest, log_sums, constants)
 
 
 def cross_entropy_backward(dlosses: Array, saved: Any) -> Array:
-    logits, targets, log_sums, constants = saved
+    logits, targets, largest, log_sums, constants = saved
     n, v = logits.shape
     dlogits = array_module(logits).empty((n, v), dtype=logits.dtype)
-    given = contiguous(dlosses.astype(log_sums.dtype, copy=False)), logits, targets, log_sums, dlogits
+    given = contiguous(dlosses.astype(log_sums.dtype, copy=False)), logits, targets, largest, log_sums, dlogits
     over_rows("cross_entropy", "cross_entropy_backward", logits, n, v, *given, *constants)
     return dlogits

@@ -276,7 +276,8 @@ class _Job:
         bits = np.stack([self.key.bits((j - i, tk), np, start=(h * tq + i) * tk)[:, :seen] for h in heads])
         grow = 1 / (1 - self.dropout) if self.dropout < 1 else 0.0
         factors = np.multiply(bits >= round(self.dropout * 2**32), grow, dtype=self.q.dtype)
-        return factors.reshape(-1, len(range(*at[1].indices(g))), r, j - i, seen)
+        batches, groups = (len(range(*where.indices(n))) for where, n in zip(at, (b, g), strict=True))
+        return factors.reshape(batches, groups, r, j - i, seen)
 
 
 class _BiasGradient:

@@ -16,38 +16,40 @@ def cross_entropy(
     n, v = logits.shape
     counts = targets != ignore_index
     chosen = np.where(counts, targets, 0)
-    log_sum = np.empty(n, dtype=logits.dtype)
-    losses = np.empty(n, dtype=logits.dtype)
+    largest, total, losses = (np.empty(n, dtype=logits.dtype) for _ in range(3))
 
     def block(_: int, i: int, j: int) -> None:
         x = logits[i:j]
-        largest = x.max(axis=1)
-        e = x - largest[:, None]
-        np.exp(e, out=e)
-        log_sum[i:j] = np.log(e.sum(axis=1)) + largest
-        losses[i:j] = log_sum[i:j] - (1 - label_smoothing) * x[np.arange(j - i), chosen[i:j]]
+        largest[i:j] = x.max(axis=1)
+        e = x - largest[i:j, None]
+        there = (1 - label_smoothing) * e[np.arange(j - i), chosen[i:j]]
         if label_smoothing:
-            losses[i:j] -= label_smoothing * x.mean(axis=1)
+            there += label_smoothing * e.mean(axis=1)
+        np.exp(e, out=e)
+        total[i:j] = e.sum(axis=1)
+        losses[i:j] = np.log(total[i:j]) - there
 
     for_blocks(n, max(1, BLOCK // v), block, elements=logits.size)
     losses[~counts] = 0
-    return losses, (logits, log_sum, counts, chosen, label_smoothing)
+    return losses, (logits, largest, total, counts, chosen, label_smoothing)
 
 
 def cross_entropy_backward(dlosses: Array, saved: Any) -> Array:
-    logits, log_sum, counts, chosen, label_smoothing = saved
+    logits, largest, total, counts, chosen, label_smoothing = saved
     n, v = logits.shape
     factors = np.where(counts, dlosses, 0).astype(logits.dtype)
     dx = np.empty(logits.shape, dtype=logits.dtype)
 
     def block(_: int, i: int, j: int) -> None:
         out = dx[i:j]
-        np.subtract(logits[i:j], log_sum[i:j, None], out=out)
+        np.subtract(logits[i:j], largest[i:j, None], out=out)
         np.exp(out, out=out)
+        out *= (factors[i:j] / total[i:j])[:, None]
         if label_smoothing:
-            out -= label_smoothing / v
-        out[np.arange(j - i), chosen[i:j]] -= 1 - label_smoothing
-        out *= factors[i:j, None]
+            out -= (label_smoothing / v * factors[i:j])[:, None]
+        out[np.arange(j - i), chosen[i:j]] -= (1 - label_smoothing) * factors[i:j]
+        if not counts[i:j].all():
+            out[~counts[i:j]] = 0  # whatever their logits are
 
     for_blocks(n, max(1, BLOCK // v), block, elements=logits.size)
     return dx

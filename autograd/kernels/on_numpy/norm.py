@@ -23,11 +23,11 @@ def layer_norm(
     normalized = np.empty_like(rows)
     inverse_std = np.empty((len(rows), 1), dtype=x.dtype)
     y = normalized if weight is None and bias is None else np.empty_like(rows)
-    mean_of = average(c, x.dtype)
+    summing = ones(c, x.dtype)
 
     def block(_: int, i: int, j: int) -> None:
         centred = normalized[i:j]
-        np.subtract(rows[i:j], (rows[i:j] @ mean_of)[:, None], out=centred)
+        np.subtract(rows[i:j], (rows[i:j] @ summing / c)[:, None], out=centred)
         variance = np.vecdot(centred, centred)[:, None] / c
         inverse_std[i:j] = 1 / np.sqrt(variance + eps)
         centred *= inverse_std[i:j]
@@ -59,8 +59,8 @@ def layer_norm_backward(dy: Array, saved: Any) -> tuple[Array | None, Array | No
         if not needs_x:
             return
         out = dx[i:j]
-        shares = average(c, dy.dtype) if weight is None else weight / c
-        along, level = scratch @ shares, g @ shares  # the means of n·x̂ and of n, with n = g·weight
+        summing = ones(c, dy.dtype) if weight is None else weight
+        along, level = scratch @ summing / c, g @ summing / c  # the means of n·x̂ and of n, with n = g·weight
         np.multiply(x_hat, along[:, None], out=scratch)
         np.multiply(g, 1 if weight is None else weight, out=out)
         out -= level[:, None]
@@ -76,9 +76,10 @@ def layer_norm_backward(dy: Array, saved: Any) -> tuple[Array | None, Array | No
 
 
 @functools.lru_cache(maxsize=8)
-def average(c: int, dtype: np.dtype) -> Array:
-    """The vector that a row is multiplied with to give its mean."""
-    return np.full(c, 1 / c, dtype=dtype)
+def ones(c: int, dtype: np.dtype) -> Array:
+    """What a row is multiplied with to give its sum. Divided by c afterwards, because the mean of equal numbers must be
+    that number, and 1/c is rounded."""
+    return np.ones(c, dtype=dtype)
 
 
 def rms_norm(x: Array, weight: Array, eps: float = 1e-5, needs: tuple[bool, bool] = (True, True)) -> tuple[Array, Any]:

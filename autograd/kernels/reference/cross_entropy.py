@@ -28,18 +28,19 @@ def cross_entropy(
     counts = targets != ignore_index
     chosen = xp.where(counts, targets, 0)
     largest = logits.max(axis=1, keepdims=True)
-    log_sum = xp.log(xp.exp(logits - largest).sum(axis=1)) + largest[:, 0]
-    losses = log_sum - (1 - label_smoothing) * logits[rows, chosen]
+    shifted = logits - largest  # which changes no loss, and keeps the digits of large logits
+    log_sum = xp.log(xp.exp(shifted).sum(axis=1))
+    losses = log_sum - (1 - label_smoothing) * shifted[rows, chosen]
     if label_smoothing:
-        losses = losses - label_smoothing * logits.mean(axis=1)
-    return xp.where(counts, losses, 0), (logits, log_sum, counts, chosen, label_smoothing)
+        losses = losses - label_smoothing * shifted.mean(axis=1)
+    return xp.where(counts, losses, 0), (shifted, log_sum, counts, chosen, label_smoothing)
 
 
 def cross_entropy_backward(dlosses: Array, saved: Any) -> Array:
     """The gradient of log Σ exp(x) is p, that of x[target] a one-hot row, that of the mean 1/V: dx = p − q."""
-    logits, log_sum, counts, chosen, label_smoothing = saved
-    xp = array_module(logits)
-    n, v = logits.shape
-    difference = xp.exp(logits - log_sum[:, None]) - label_smoothing / v
+    shifted, log_sum, counts, chosen, label_smoothing = saved
+    xp = array_module(shifted)
+    n, v = shifted.shape
+    difference = xp.exp(shifted - log_sum[:, None]) - label_smoothing / v
     difference[xp.arange(n), chosen] -= 1 - label_smoothing
-    return difference * xp.where(counts, dlosses, 0)[:, None]
+    return xp.where(counts[:, None], difference * dlosses[:, None], 0)
