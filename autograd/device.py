@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextvars
 import hashlib
+import math
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -126,10 +127,7 @@ class Key:
     def bits(self, shape: int | tuple[int, ...], xp: ModuleType = numpy, start: int = 0) -> Array:
         """Uniform 32-bit integers: element n (C order, counted from `start`) is a hash of this key and n."""
         shape = (shape,) if isinstance(shape, int) else tuple(shape)
-        size = 1
-        for extent in shape:
-            size *= extent
-        pieces, n, stop = [], start, start + size
+        pieces, n, stop = [], start, start + math.prod(shape)
         while n < stop:  # the low 32 bits of n count; the high ones change the key, every 2**32 elements
             end = min(stop, (n | 0xFFFFFFFF) + 1)
             first, second = self.words(n >> 32)

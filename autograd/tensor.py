@@ -21,7 +21,7 @@ from typing import Any
 from . import ops  # ops imports this module too: autograd/__init__ makes sure it comes first
 from .device import Array, array_module, as_array, device_of, is_numpy, to_numpy
 from .guard import Guard
-from .kernels.deposit import Deposit, GradientSum
+from .kernels.deposit import Deposit, GradientSum, sum_to
 from .modes import is_recording, watcher
 from .precision import is_floating, is_half, wide
 
@@ -132,9 +132,7 @@ def _fit(cotangent: Any, parent: Node | Tensor) -> Any:
             return cotangent
         cotangent = cotangent.array()  # a float32 weight beside float64 inputs
     if cotangent.shape != parent.shape:
-        cotangent = wide(cotangent).sum(axis=tuple(range(cotangent.ndim - len(parent.shape))))
-        repeated = tuple(i for i, n in enumerate(parent.shape) if n == 1 and cotangent.shape[i] != 1)
-        cotangent = cotangent.sum(axis=repeated, keepdims=True)
+        cotangent = sum_to(wide(cotangent), parent.shape)
     return cotangent if cotangent.dtype == dtype else cotangent.astype(dtype)
 
 
@@ -317,6 +315,7 @@ class Tensor:
     def __matmul__(self, other: Any) -> Tensor: return ops.matmul(self, other)
     def __rmatmul__(self, other: Any) -> Tensor: return ops.matmul(other, self)
     def __neg__(self) -> Tensor: return ops.negative(self)
+    def __abs__(self) -> Tensor: return ops.abs(self)
     def __getitem__(self, index: Any) -> Tensor: return ops.getitem(self, index)
 
     def __lt__(self, other: Any) -> Array: return self._data < ops.bare(other)
@@ -330,7 +329,9 @@ class Tensor:
     def sum(self, axis: Any = None, keepdims: bool = False) -> Tensor: return ops.sum(self, axis, keepdims)
     def mean(self, axis: Any = None, keepdims: bool = False) -> Tensor: return ops.mean(self, axis, keepdims)
     def max(self, axis: Any = None, keepdims: bool = False) -> Tensor: return ops.max(self, axis, keepdims)
+    def min(self, axis: Any = None, keepdims: bool = False) -> Tensor: return ops.min(self, axis, keepdims)
     def var(self, axis: Any = None, keepdims: bool = False) -> Tensor: return ops.var(self, axis, keepdims)
+    def clip(self, a_min: Any = None, a_max: Any = None) -> Tensor: return ops.clip(self, a_min, a_max)
     def reshape(self, *shape: Any) -> Tensor: return ops.reshape(self, shape[0] if len(shape) == 1 else shape)
     def transpose(self, *axes: Any) -> Tensor: return ops.transpose(self, *axes)
     def swapaxes(self, axis1: int, axis2: int) -> Tensor: return ops.swapaxes(self, axis1, axis2)

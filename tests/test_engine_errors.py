@@ -129,7 +129,7 @@ class TestChangedValues:
 class TestShapes:
     A, B = (2, 3), (4, 2)
 
-    @pytest.mark.parametrize("name", ["add", "subtract", "multiply", "divide", "power", "maximum", "matmul"])
+    @pytest.mark.parametrize("name", ["add", "subtract", "multiply", "divide", "power", "maximum", "minimum", "matmul"])
     def test_binary_operations_name_themselves_and_both_shapes(self, name):
         with pytest.raises(ValueError, match=rf"{name}: shapes \(2, 3\) and \(4, 2\)"):
             getattr(ag, name)(np.ones(self.A), Tensor(np.ones(self.B)))

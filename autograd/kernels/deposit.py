@@ -8,6 +8,7 @@ only caller: an operation returns a deposit in place of an array and never learn
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from typing import Any
 
 from ..device import Array, array_module
@@ -93,17 +94,20 @@ def _tile(regions: list[Region]) -> bool:
 
 
 class Product(Deposit):
-    """xᵀ dy for x (N, I) and dy (N, O): the gradient of a linear layer's weight (I, O)."""
+    """xᵀ dy for x (N, I) and dy (N, O): the gradient of a linear layer's weight (I, O).
 
-    def __init__(self, x: Array, dy: Array) -> None:
-        self.x, self.source = x, dy
+    multiply(left, right, out, beta) is the room's own product: out ← left @ right + beta · out, for a beta of 0 or 1.
+    """
+
+    def __init__(self, x: Array, dy: Array, multiply: Callable[..., None]) -> None:
+        self.x, self.source, self.multiply = x, dy, multiply
         self.shape = (x.shape[1], dy.shape[1])
 
     def add_to(self, buffer: Array) -> None:
-        buffer += self.x.T @ self.source
+        self.multiply(self.x.T, self.source, buffer, beta=1.0)
 
     def write_to(self, buffer: Array) -> None:
-        array_module(buffer).matmul(self.x.T, self.source, out=buffer)
+        self.multiply(self.x.T, self.source, buffer, beta=0.0)
 
 
 class GradientSum:
@@ -146,6 +150,13 @@ class GradientSum:
     def _own(self) -> None:
         if not self.ours:
             self.total, self.ours = self.total.copy(), True
+
+
+def sum_to(x: Array, shape: tuple[int, ...]) -> Array:
+    """The gradient of an array of `shape` that was broadcast to x's shape: x summed over what was repeated."""
+    x = x.sum(axis=tuple(range(x.ndim - len(shape))))
+    repeated = tuple(i for i, n in enumerate(shape) if n == 1 and x.shape[i] != 1)
+    return x.sum(axis=repeated, keepdims=True)
 
 
 def _is_basic(index: object) -> bool:

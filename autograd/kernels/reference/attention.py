@@ -10,6 +10,7 @@ import math
 from typing import Any
 
 from ...device import Array, Key, array_module
+from ..deposit import sum_to
 from .dropout import keep_factors
 from .softmax import softmax, softmax_backward
 
@@ -71,7 +72,7 @@ def attention_backward(dy: Array, saved: Any) -> tuple[Array | None, Array | Non
             dweights = dweights * factors
         dscores = softmax_backward(dweights, saved_softmax)
         if needs_bias and bias is not None:
-            dbias = _sum_to(dscores, bias.shape)
+            dbias = sum_to(dscores, bias.shape)
         if needs_q:
             dq = dscores @ _repeat_heads(k, heads) * scale
         if needs_k:
@@ -92,10 +93,3 @@ def _repeat_heads(x: Array, heads: int) -> Array:
 def _sum_heads(x: Array, groups: int) -> Array:
     b, h, t, d = x.shape
     return x if h == groups else x.reshape(b, groups, h // groups, t, d).sum(axis=2)
-
-
-def _sum_to(x: Array, shape: tuple[int, ...]) -> Array:
-    """The gradient of something of `shape` that was broadcast to x: summed where it was repeated."""
-    x = x.sum(axis=tuple(range(x.ndim - len(shape))))
-    repeated = tuple(i for i, extent in enumerate(shape) if extent == 1 and x.shape[i] != 1)
-    return x.sum(axis=repeated, keepdims=True)
