@@ -1,4 +1,4 @@
-"""Reverse-mode automatic differentiation on NumPy arrays, and on CuPy's by the same code.
+"""Reverse-mode automatic differentiation on NumPy arrays; the same code runs on CuPy's.
 
     import autograd as ag
     x = ag.Tensor([1.0, 2.0, 3.0], requires_grad=True)
@@ -6,7 +6,7 @@
     loss.backward()
     print(x.grad)
 
-The page to read first is tensor.py; the formulas stand in kernels/reference/. Part of tinygpt.
+Read tensor.py first, then ops/; the formulas of a network are in kernels/reference/. Part of tinygpt.
 """
 
 from .device import (

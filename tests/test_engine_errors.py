@@ -8,6 +8,7 @@ import pytest
 
 import autograd as ag
 from autograd import Tensor
+from autograd.kernels import DEPTHS
 from tinygpt.model import GPT, GPTConfig
 from tinygpt.train import AdamW
 
@@ -192,6 +193,12 @@ class TestValues:
     def test_ids_that_are_no_integers(self):
         with pytest.raises(TypeError, match="embedding: ids must be integers"):
             ag.embedding([0.0], np.ones((3, 2)))
+
+    @pytest.mark.parametrize("depth", DEPTHS)
+    def test_softmax_of_integers(self, depth):
+        for name in ("softmax", "log_softmax"):
+            with ag.use(depth), pytest.raises(TypeError, match=rf"{name}: x must be floating-point .* int64"):
+                getattr(ag, name)(np.arange(3))
 
     def test_no_target_counts(self):
         with pytest.raises(ValueError, match="no target counts"):

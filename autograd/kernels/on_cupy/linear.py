@@ -1,4 +1,4 @@
-"""The linear layer: one product of matrices, and gradients as products too. Formula: ../reference/linear.py."""
+"""The linear layer: one matrix product, and gradients that are products, too. Formula: ../reference/linear.py."""
 
 from __future__ import annotations
 

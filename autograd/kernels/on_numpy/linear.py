@@ -32,7 +32,7 @@ def _add(rows: Array, bias: Array) -> None:
 
 
 def linear_backward(dy: Array, saved: Any) -> tuple[Array | None, Product | None, Array | None]:
-    """The weight's gradient is left as a product to be computed where it belongs."""
+    """dweight is a Product, which is computed when its buffer is known."""
     rows, shape, weight, transposed, (needs_x, needs_weight, needs_bias) = saved
     flat = dy.reshape(len(rows), dy.shape[-1])
     dx = (flat @ (weight if transposed else weight.T)).reshape(shape) if needs_x else None

@@ -77,7 +77,7 @@ def layer_norm_backward(dy: Array, saved: Any) -> tuple[Array | None, Array | No
 
 @functools.lru_cache(maxsize=8)
 def average(c: int, dtype: np.dtype) -> Array:
-    """The vector that a row is multiplied with to give its mean."""
+    """The vector whose product with a row is the row's mean."""
     return np.full(c, 1 / c, dtype=dtype)
 
 
