@@ -1,4 +1,4 @@
-"""Reverse-mode automatic differentiation on NumPy arrays, and on CuPy's by the same code.
+"""Reverse-mode automatic differentiation on NumPy arrays; the same code runs on CuPy's.
 
     import autograd as ag
     x = ag.Tensor([1.0, 2.0, 3.0], requires_grad=True)
@@ -6,7 +6,7 @@
     loss.backward()
     print(x.grad)
 
-The page to read first is tensor.py; the formulas stand in kernels/reference/. Part of tinygpt.
+Read tensor.py first, then ops/; the formulas of a network are in kernels/reference/. Part of tinygpt.
 """
 
 from .device import (
@@ -41,9 +41,12 @@ from .gradcheck import gradcheck
 from .kernels import adam_step, advice, blas_info, configure, squared_norm, use
 from .modes import no_grad, trace
 from .ops import (
+    abs,
     add,
     broadcast_to,
+    clip,
     concatenate,
+    cos,
     divide,
     erf,
     exp,
@@ -52,12 +55,15 @@ from .ops import (
     max,
     maximum,
     mean,
+    min,
+    minimum,
     multiply,
     negative,
     power,
     relu,
     reshape,
     sigmoid,
+    sin,
     split,
     sqrt,
     stack,
@@ -77,6 +83,7 @@ __all__ = [
     "Array",
     "Key",
     "Tensor",
+    "abs",
     "adam_step",
     "add",
     "advice",
@@ -86,8 +93,10 @@ __all__ = [
     "broadcast_to",
     "check_range",
     "checkpoint",
+    "clip",
     "concatenate",
     "configure",
+    "cos",
     "cross_entropy",
     "device_of",
     "divide",
@@ -112,6 +121,8 @@ __all__ = [
     "max",
     "maximum",
     "mean",
+    "min",
+    "minimum",
     "multiply",
     "negative",
     "no_grad",
@@ -122,6 +133,7 @@ __all__ = [
     "rms_norm",
     "shapes_only",
     "sigmoid",
+    "sin",
     "softmax",
     "split",
     "sqrt",

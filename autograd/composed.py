@@ -1,7 +1,7 @@
 """Every formula of `functional.py` written in elementary operations.
 
-Slower, and entirely visible: each intermediate (the scores, the probabilities, the normalized input) is a Tensor
-whose gradient can be looked at. `autograd.use("composed")` makes any model compute this way.
+This is slower, but everything can be seen: each intermediate (the scores, the probabilities, the normalized input) is a
+Tensor with a gradient. `autograd.use("composed")` makes any model compute this way.
 """
 
 from __future__ import annotations
@@ -99,7 +99,7 @@ def attention(
 
 
 def _widened(x: Tensor) -> Tensor:
-    """Numbers of 16 bits as float32; `backward` brings the gradient back."""
+    """16-bit numbers as float32; `backward` rounds the gradient back to 16 bits."""
     return record(wide(x.data), (x,), lambda g: (g,)) if is_half(x.dtype) else x
 
 
@@ -111,7 +111,7 @@ def _repeat_heads(x: Tensor, heads: int) -> Tensor:
 
 
 def _finite_max(x: Tensor, axis: int) -> Any:
-    """The largest score of each line as a constant: softmax does not depend on what is subtracted."""
+    """The maximum along `axis` (0 for −∞), without a gradient: softmax does not depend on what is subtracted."""
     xp = array_module(x.data)
     largest = x.data.max(axis=axis, keepdims=True)
     return xp.where(xp.isneginf(largest), 0, largest)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextvars
 import hashlib
+import math
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -33,11 +34,11 @@ def array_module(x: Array) -> ModuleType:
 
 
 def is_numpy(x: Array) -> bool:
-    return type(x) is numpy.ndarray or isinstance(x, _NUMPY_TYPES)  # the first alone is quick, and nearly always so
+    return type(x) is numpy.ndarray or isinstance(x, _NUMPY_TYPES)  # the first test is fast, and mostly true
 
 
 def as_array(x: Any) -> Array:
-    """x where it is an array, and one of a number or a list."""
+    """x itself if it is an array, else an array made of the number or the list."""
     return x if type(x) is numpy.ndarray else array_module(x).asarray(x)
 
 
@@ -66,7 +67,7 @@ def to_device(x: Array, device: str) -> Array:
 
 
 def full(shape: tuple[int, ...], value: float, dtype: Any = "float32") -> numpy.ndarray:
-    """An array on the CPU with every element `value`: what initial weights are made of that are not random."""
+    """An array on the CPU with every element `value`: for initial weights that are not random."""
     if _only_shapes.get():
         return _outline(shape, dtype)
     return numpy.full(shape, value, dtype=dtype)
@@ -74,9 +75,9 @@ def full(shape: tuple[int, ...], value: float, dtype: Any = "float32") -> numpy.
 
 @contextmanager
 def shapes_only() -> Iterator[None]:
-    """Inside, initial weights (`full`, `Key.normal`) have their shape and type and all share one 0.
+    """Inside, initial weights (`full`, `Key.normal`) have their shape and dtype, but only one zero in memory.
 
-    So a model of any size can be made, to be counted and not to be run.
+    A model of any size can then be built to count its parameters. It is not meant to be run.
     """
     token = _only_shapes.set(True)
     try:
@@ -90,9 +91,9 @@ def _outline(shape: tuple[int, ...], dtype: Any) -> numpy.ndarray:
 
 
 def use_device(device: str) -> None:
-    """Makes a GPU the one on which new arrays are made: for whoever starts a process, before it makes any.
+    """Makes a GPU the current one, on which new arrays are made. For entry points, before they make any array.
 
-    Raises ValueError for an unknown device and RuntimeError for one that this machine cannot serve.
+    Raises ValueError for an unknown device and RuntimeError for one that cannot be used on this machine.
     """
     if device != "cpu":
         cupy = require_cupy(device)
@@ -108,12 +109,12 @@ def _index(device: str) -> int:
 class Key:
     """A random number generator that is a value: the same key gives the same numbers, wherever it is used.
 
-    Nothing is drawn from hidden state. Whoever needs several streams folds names and numbers in:
+    There is no hidden state. For several independent streams, fold names and numbers into the key:
 
         Key(seed).fold("dropout", step, layer)
 
-    Element n of what a key gives is a hash of (key, n). It depends neither on the device nor on how the array is
-    cut into blocks, threads or ranks: a caller that holds elements 1000… of a larger array passes start=1000.
+    Element n of `bits` and `uniform` is a hash of (key, n). It depends neither on the device nor on how an array is
+    divided among blocks, threads or ranks: a caller that holds elements 1000… of a larger array passes start=1000.
     """
 
     seed: int
@@ -126,11 +127,8 @@ class Key:
     def bits(self, shape: int | tuple[int, ...], xp: ModuleType = numpy, start: int = 0) -> Array:
         """Uniform 32-bit integers: element n (C order, counted from `start`) is a hash of this key and n."""
         shape = (shape,) if isinstance(shape, int) else tuple(shape)
-        size = 1
-        for extent in shape:
-            size *= extent
-        pieces, n, stop = [], start, start + size
-        while n < stop:  # the low 32 bits of n count; the high ones change the key, every 2**32 elements
+        pieces, n, stop = [], start, start + math.prod(shape)
+        while n < stop:  # the low 32 bits of n are hashed; the high ones select the key's words
             end = min(stop, (n | 0xFFFFFFFF) + 1)
             first, second = self.words(n >> 32)
             counter = xp.arange(n & 0xFFFFFFFF, (n & 0xFFFFFFFF) + (end - n), dtype=xp.int64)
@@ -154,13 +152,13 @@ class Key:
         return values
 
     def words(self, high: int) -> tuple[int, int]:
-        """What `bits` mixes with the low 32 bits of n, for elements whose number n has these high ones."""
+        """The two words that `bits` hashes with the low 32 bits of n, where n >> 32 is `high`."""
         seed = (self if high == 0 else self.fold("high", high)).fold("bits").seed
         return seed & 0xFFFFFFFF, seed >> 32
 
 
 def _hash(h: Array, key: int, xp: ModuleType) -> Array:
-    """In place: add the key's word, then mix: the last step of MurmurHash3 (A. Appleby, 2011; public domain)."""
+    """Adds the key's word and mixes with the finalizer of MurmurHash3 (A. Appleby, 2011; public domain), in place."""
     h += xp.uint32(key)
     h ^= h >> xp.uint32(16)
     h *= xp.uint32(0x85EBCA6B)

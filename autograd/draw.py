@@ -1,4 +1,4 @@
-"""A traced graph as a picture: one box a value, arrows from operands to results, gradients in the boxes."""
+"""A traced graph as a picture: a box for each value, with its gradient, and arrows from operands to results."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ SHOWN = 4  # numbers written out for a small value
 def draw(graph: Graph) -> str:
     """The graph of `with trace() as graph:` as an SVG document, operands above results.
 
-    A box shows the operation, the source line that called it, shape, values and gradient. Write it to a file that
-    a browser opens:
+    A box shows the operation, the source line that called it, shape, values and gradient. Write the document to a file
+    that a browser can open:
 
         Path("graph.svg").write_text(draw(graph), encoding="utf-8")
     """
@@ -83,7 +83,7 @@ def _arrow(start: tuple[int, int], end: tuple[int, int]) -> str:
 
 
 def _numbers(array: object) -> str:
-    """The values themselves where they are few, else mean and standard deviation (of those that are finite)."""
+    """Up to SHOWN values themselves, of more the mean and standard deviation (of those that are finite)."""
     values = numpy.asarray(to_numpy(array), dtype=numpy.float64).reshape(-1)
     if values.size <= SHOWN:
         return " ".join(f"{value:.3g}" for value in values)

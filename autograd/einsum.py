@@ -11,7 +11,10 @@ from .tensor import Tensor, record
 
 
 def einsum(subscripts: str, *tensors: Any) -> Tensor:
-    """Sums of products by named axes: einsum("bhqd,bhkd->bhqk", q, k). Letters, "…" as "...", diagonals.
+    """Sums of products by named axes: einsum("bhqd,bhkd->bhqk", q, k).
+
+    Subscripts as in numpy.einsum: letters, "..." for the axes without a letter, a repeated letter for a diagonal.
+    Raises ValueError where subscripts and shapes do not fit, and TypeError for operands on different devices.
 
     The gradient of an operand is again an einsum, with that operand's letters and the result's exchanged.
     """
@@ -44,8 +47,9 @@ def _einsum_gradient(i: int, g: Array, arrays: list[Array], inputs: list[str], o
     extents = dict(zip(inputs[i], arrays[i].shape, strict=True))
     gradient = gradient.reshape([gradient.shape[shared.index(c)] if c in shared else 1 for c in letters])
     if stretched := tuple(axis for axis, c in enumerate(letters) if extents[c] == 1):
-        gradient = gradient.sum(axis=stretched, keepdims=True)  # another operand had more along this letter
-    gradient = xp.broadcast_to(gradient, [extents[c] for c in letters])  # summed by itself: the same for all
+        gradient = gradient.sum(axis=stretched, keepdims=True)  # of length 1 here and longer in another operand
+    # along a letter that no other operand and not the result has, all elements receive the same
+    gradient = xp.broadcast_to(gradient, [extents[c] for c in letters])
     if letters == inputs[i]:
         return gradient
     full = xp.zeros(arrays[i].shape, dtype=gradient.dtype)  # a repeated letter: only the diagonal took part
@@ -54,7 +58,7 @@ def _einsum_gradient(i: int, g: Array, arrays: list[Array], inputs: list[str], o
 
 
 def _letters(subscripts: str, ndims: list[int]) -> tuple[list[str], str]:
-    """Subscripts with the result written out and "..." replaced by letters, aligned at the right."""
+    """The operands' and the result's letters: an implicit result written out, "..." replaced, aligned at the right."""
     left, arrow, output = subscripts.replace(" ", "").partition("->")
     inputs = left.split(",")
     if len(inputs) != len(ndims):

@@ -1,10 +1,11 @@
-"""What people call: each formula as one recorded operation, served by a pair of kernels.
+"""The public formulas: each is one recorded operation, computed by a pair of kernels, forward and backward.
 
-The kernels come from the room that `use(...)` and the array's device choose; `use("composed")` runs the formulas
-of `composed.py` instead. Arguments are checked here, once, so that kernels need not.
+`use(...)` and the array's device choose the room of kernels (kernels/__init__.py); `use("composed")` runs the formulas
+of `composed.py` instead. Arguments are checked here, once, so that kernels need not. Every function raises TypeError
+for tensors on different devices.
 
-Ids, targets and masks may be NumPy arrays whatever device the tensor that they meet is on: they are checked where they
-are, without waiting for a GPU, and then sent to it. So a batch stays on the CPU, and crosses where it is used.
+Ids, targets and masks may be NumPy arrays even where the tensor that they are used with is on a GPU: they are checked
+on the CPU, so that nothing waits for the GPU, and then copied to it. A batch can stay on the CPU until it is used.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from . import composed, ops
 from .device import Array, Key, array_module, is_numpy, to_device
 from .kernels import is_composed, room
 from .ops import as_tensor, bare, same_device
+from .precision import is_floating
 from .tensor import Tensor, record
 
 
@@ -38,7 +40,11 @@ def linear(x: Any, weight: Any, bias: Any = None, transposed: bool = False) -> T
 
 
 def embedding(ids: Any, table: Any) -> Tensor:
-    """Rows of table (V, C) for integer ids (…) → (…, C). Raises IndexError for an id outside 0 … V − 1."""
+    """Rows of table (V, C) for integer ids (…) → (…, C).
+
+    Raises ValueError for a table that is not 2-D, TypeError for ids that are not integers, and IndexError for an id
+    outside 0 … V − 1.
+    """
     ids, table = _integers("embedding", ids), as_tensor(table)
     if table.ndim != 2:
         raise ValueError(f"embedding: the table must be (rows, channels), and its shape is {table.shape}")
@@ -52,8 +58,11 @@ def embedding(ids: Any, table: Any) -> Tensor:
 
 
 def softmax(x: Any, axis: int = -1) -> Tensor:
-    """exp(xᵢ) / Σⱼ exp(xⱼ) along `axis`; zeros where a line is all −∞."""
-    x = as_tensor(x)
+    """exp(xᵢ) / Σⱼ exp(xⱼ) along `axis`, for x of any shape with that axis; all zeros where every xⱼ is −∞.
+
+    Raises TypeError for numbers that are not floating-point.
+    """
+    x = _floating("softmax", x)
     if is_composed():
         return composed.softmax(x, axis)
     kernels = room(x.data)
@@ -62,8 +71,11 @@ def softmax(x: Any, axis: int = -1) -> Tensor:
 
 
 def log_softmax(x: Any, axis: int = -1) -> Tensor:
-    """xᵢ − log Σⱼ exp(xⱼ) along `axis`."""
-    x = as_tensor(x)
+    """xᵢ − log Σⱼ exp(xⱼ) along `axis`, for x of any shape with that axis.
+
+    Raises TypeError for numbers that are not floating-point.
+    """
+    x = _floating("log_softmax", x)
     if is_composed():
         return composed.log_softmax(x, axis)
     kernels = room(x.data)
@@ -80,9 +92,11 @@ def cross_entropy(
 ) -> Tensor:
     """−log softmax(logits)[target] in nats, for logits (…, V) and integer targets (…).
 
-    reduction: "mean" over the targets that are not ignore_index, "sum", or "none" (one loss a target). Smoothing ε
-    replaces the one-hot target by 1 − ε there plus ε/V everywhere.
-    Raises ValueError where "mean" finds no target that counts, IndexError for a target outside 0 … V − 1.
+    reduction: "mean" over the targets that are not ignore_index, "sum", or "none" (one loss for each target).
+    label_smoothing ε replaces the one-hot target by 1 − ε at the target plus ε/V at every class.
+    Raises ValueError for shapes that do not fit, for a label_smoothing outside 0 … 1, for an unknown reduction, and
+    where "mean" finds no target that counts; TypeError for targets that are not integers; IndexError for a target
+    outside 0 … V − 1.
     """
     logits, targets = as_tensor(logits), _integers("cross_entropy", targets)
     _check_cross_entropy(logits, targets, label_smoothing, reduction)
@@ -118,7 +132,10 @@ def _check_cross_entropy(logits: Tensor, targets: Array, label_smoothing: float,
 
 
 def layer_norm(x: Any, weight: Any = None, bias: Any = None, eps: float = 1e-5) -> Tensor:
-    """(x − mean) / √(var + eps) · weight + bias over the last axis. x (…, C); weight, bias (C,) or None."""
+    """(x − mean) / √(var + eps) · weight + bias over the last axis. x (…, C); weight, bias (C,) or None.
+
+    Raises ValueError for a weight or bias of another shape.
+    """
     x, weight, bias = as_tensor(x), _optional(weight), _optional(bias)
     same_device("layer_norm", x, weight, bias)
     for name, t in (("weight", weight), ("bias", bias)):
@@ -132,7 +149,7 @@ def layer_norm(x: Any, weight: Any = None, bias: Any = None, eps: float = 1e-5) 
 
 
 def rms_norm(x: Any, weight: Any, eps: float = 1e-5) -> Tensor:
-    """x / √(mean(x²) + eps) · weight over the last axis. x (…, C); weight (C,)."""
+    """x / √(mean(x²) + eps) · weight over the last axis. x (…, C); weight (C,). Raises ValueError on other shapes."""
     x, weight = as_tensor(x), as_tensor(weight)
     same_device("rms_norm", x, weight)
     if weight.shape != x.shape[-1:]:
@@ -145,7 +162,7 @@ def rms_norm(x: Any, weight: Any, eps: float = 1e-5) -> Tensor:
 
 
 def gelu(x: Any, approximate: str = "tanh") -> Tensor:
-    """x Φ(x), exactly ("none") or in GPT-2's form with tanh ("tanh")."""
+    """x Φ(x), exactly (approximate="none") or in GPT-2's form with tanh ("tanh"). Raises ValueError otherwise."""
     x = as_tensor(x)
     if approximate not in ("tanh", "none"):
         raise ValueError(f"gelu: approximate must be 'tanh' or 'none', not {approximate!r}")
@@ -157,7 +174,10 @@ def gelu(x: Any, approximate: str = "tanh") -> Tensor:
 
 
 def dropout(x: Any, p: float, key: Key | None) -> Tensor:
-    """Zeros with probability p, the rest divided by 1 − p. Without a key (evaluation), or with p = 0, x itself."""
+    """Zeros with probability p, the rest divided by 1 − p. Without a key (evaluation), or with p = 0, x itself.
+
+    Raises ValueError for a p outside 0 … 1.
+    """
     x = as_tensor(x)
     if not 0 <= p <= 1:
         raise ValueError(f"dropout: p is a probability, and was {p}")
@@ -183,8 +203,9 @@ def attention(
     """softmax(q kᵀ/√D + bias + M) v for q (B, H, Tq, D) and k, v (B, G, Tk, D), G dividing H → (B, H, Tq, D).
 
     mask: boolean, True where a query may look; broadcast to (B, H, Tq, Tk). bias: added to the scores, with a
-    gradient. causal: query i sees keys up to Tk − Tq + i. A query that may look nowhere gives 0. Without a key
-    there is no dropout.
+    gradient; broadcast likewise. causal: query i sees keys up to Tk − Tq + i. A query that may look nowhere gives 0.
+    Without a key there is no dropout. Raises ValueError for shapes that do not fit and for a dropout outside 0 … 1,
+    and TypeError for a mask that is not boolean.
     """
     q, k, v, bias, mask = as_tensor(q), as_tensor(k), as_tensor(v), _optional(bias), bare(mask)
     _check_attention(q, k, v, mask, bias)
@@ -221,11 +242,18 @@ def _check_attention(q: Tensor, k: Tensor, v: Tensor, mask: Array | None, bias: 
 def check_range(name: str, ids: Array, n: int) -> None:
     """Raises IndexError, naming the first offender, unless every id is in 0 … n − 1.
 
-    A GPU would take any id, wrapped around. For ids that are there already this waits.
+    A GPU would accept any id, wrapped around. If the ids are already on the GPU, this check has to wait for it.
     """
     if ids.size and not (int(ids.min()) >= 0 and int(ids.max()) < n):
         wrong = (ids < 0) | (ids >= n)
         raise IndexError(f"{name}: id {int(ids[wrong].reshape(-1)[0])} is outside 0 … {n - 1}")
+
+
+def _floating(name: str, x: Any) -> Tensor:
+    x = as_tensor(x)
+    if not is_floating(x.dtype):
+        raise TypeError(f"{name}: x must be floating-point numbers (1.0, not 1), and these are {x.dtype}")
+    return x
 
 
 def _integers(name: str, ids: Any) -> Array:
@@ -237,7 +265,7 @@ def _integers(name: str, ids: Any) -> Array:
 
 
 def _beside(tensor: Tensor, constant: Array) -> Array:
-    """A constant on the device of the tensor that it meets. Raises TypeError for one on another GPU."""
+    """The constant on the tensor's device. Raises TypeError where it is on a GPU and the tensor is not on that GPU."""
     if is_numpy(constant):
         return to_device(constant, tensor.device)
     same_device("a constant and a tensor", as_tensor(constant), tensor)

@@ -1,4 +1,4 @@
-"""Which GPUs are here, what reaches them, and what is wrong where none can be used."""
+"""Which GPUs this machine has, which libraries can use them, and what is wrong where none can."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ from contextlib import suppress
 from types import ModuleType
 from typing import Any
 
-OLDEST, NEWEST = 12, 13  # the versions of CUDA that CuPy has wheels for
+OLDEST, NEWEST = 12, 13  # major versions of CUDA for which CuPy has wheels
 Version = tuple[int, int]
 
 
 def require_cupy(device: str) -> ModuleType:
-    """CuPy, if it reaches the GPU that `device` ("cuda" or "cuda:1") names.
+    """CuPy, if it can use the GPU that `device` ("cuda" or "cuda:1") names.
 
-    Raises ValueError for a name of no device, and RuntimeError where CuPy, a driver that fits it or the GPU is missing,
-    with the remedy.
+    Raises ValueError for an unknown device, and RuntimeError, with the remedy, where CuPy, a driver that fits it or the
+    GPU is missing.
     """
     kind, _, index = device.partition(":")
     if kind != "cuda" or not (index == "" or index.isdigit()):
@@ -40,17 +40,17 @@ def require_cupy(device: str) -> ModuleType:
 
 
 def try_out(cupy: ModuleType, device: str) -> None:
-    """One product of matrices and one sum there. Raises RuntimeError, with the remedy, where CuPy cannot compute them.
+    """Computes one matrix product and one sum on the GPU. Raises RuntimeError, with the remedy, where CuPy cannot.
 
-    A GPU is found through the driver alone, but CuPy computes with libraries of CUDA's (cuBLAS, a compiler and its
-    headers), which its plain wheel has not.
+    CuPy finds a GPU through the driver alone, but computes with libraries of CUDA (cuBLAS, a compiler and its headers),
+    which its plain wheel does not contain.
     """
     try:
         x = cupy.ones((2, 2))
         x @ x + x
     except MemoryError:
         raise
-    except Exception as error:  # an import, a compiler's log or CUDA's own: CuPy has a class for each
+    except Exception as error:  # of an import, the compiler or CUDA: CuPy has a class for each
         reason = str(error).strip().partition("\n")[0]
         raise RuntimeError(
             f"device {device}: CuPy finds the GPU and cannot compute on it ({reason}): "
@@ -59,13 +59,13 @@ def try_out(cupy: ModuleType, device: str) -> None:
 
 
 def wheel(driver: Version | None) -> str:
-    """The package of CuPy that fits a driver (the newest where it is not known), and the types that it lacks."""
+    """What to install: the CuPy package that fits the driver (the newest if unknown), and ml_dtypes for bfloat16."""
     major = NEWEST if driver is None else min(max(driver[0], OLDEST), NEWEST)
     return f"'cupy-cuda{major}x[ctk]>=14' ml_dtypes"
 
 
 def driver_problem(driver: Version | None, made_for: int) -> str:
-    """Why a CuPy made for CUDA `made_for` reaches nothing through this driver, and the remedy."""
+    """Why a CuPy built for CUDA `made_for` finds no GPU through this driver, and the remedy."""
     if driver is None:
         return "there is no NVIDIA driver: install one (nvidia-smi shows it)"
     known = f"the driver serves CUDA {driver[0]}.{driver[1]}"
@@ -77,7 +77,7 @@ def driver_problem(driver: Version | None, made_for: int) -> str:
 
 
 def driver_version() -> Version | None:
-    """The newest CUDA that the NVIDIA driver serves, asked of the driver itself; None where there is none."""
+    """The newest CUDA version that the NVIDIA driver supports, as the driver reports it; None without a driver."""
     try:
         driver = ctypes.CDLL("nvcuda.dll" if sys.platform == "win32" else "libcuda.so.1")
         version = ctypes.c_int()
@@ -89,9 +89,10 @@ def driver_version() -> Version | None:
 
 
 def gpu_info() -> dict[str, Any]:
-    """driver: the CUDA it serves, or None. cupy, runtime, nccl: their versions, or None. gpus: each with its memory.
+    """What is known about this machine's GPUs, by name:
 
-    problem: why no GPU can be used, and the remedy; None where one can.
+    driver: the CUDA version it supports, or None. cupy, runtime, nccl: their versions, or None. gpus: a line for each,
+    with its memory. problem: why no GPU can be used, and the remedy; None where one can.
     """
     info: dict[str, Any] = {"driver": driver_version(), "cupy": None, "runtime": None, "nccl": None, "gpus": []}
     with suppress(ImportError):
@@ -120,15 +121,15 @@ def _problem_with(cupy: ModuleType) -> str | None:
 
 def _import_cupy() -> ModuleType:
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # about libraries that are only needed by some of its functions
+        warnings.simplefilter("ignore")  # about libraries that only some of its functions need
         import cupy
     return cupy
 
 
 def _nccl() -> str | None:
-    """As a single number holds it: 22907 is 2.29.7. CuPy has its binding in a module that `import cupy` leaves out."""
+    """NCCL's version, from its own number (22907 is 2.29.7). `import cupy` does not import the module that binds it."""
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # where the library is missing
+        warnings.simplefilter("ignore")  # where the NCCL library is missing
         try:
             nccl = importlib.import_module("cupy.cuda.nccl")
         except ImportError:

@@ -1,4 +1,4 @@
-"""Any function's gradient against finite differences, in double precision."""
+"""Compares the gradient of any function with finite differences, in double precision."""
 
 from __future__ import annotations
 
@@ -17,14 +17,13 @@ def gradcheck(
 ) -> None:
     """Raises AssertionError, naming input, entry and both values, where the gradient of function(*inputs) is wrong.
 
-    inputs: arrays, numbers or tensors; they are copied in double precision and left as they are. Whole numbers
-    (token ids, masks) are handed over as arrays, and have no gradient to check. Where an input is on a GPU, function
-    is run there.
+    inputs: arrays, numbers or tensors; function receives copies in double precision. Whole numbers (token ids, masks)
+    are passed on as arrays and have no gradient to check. Where an input is on a GPU, function runs there.
 
     Raises ValueError for inputs that are all whole numbers, TypeError where function returns no Tensor.
 
-    The result is multiplied by a random cotangent before it is summed: a plain sum is blind (that of a softmax
-    does not depend on its input at all). Every entry of every input is then moved by ±eps:
+    L is the sum of the result times a random cotangent. A plain sum would not do: that of a softmax is always 1, and
+    its gradient 0. Every entry of every input is then moved by ±eps:
 
         ∂L/∂xᵢ ≈ (L(x + eps eᵢ) − L(x − eps eᵢ)) / 2 eps, with an error of order eps²
 
@@ -74,13 +73,13 @@ def _copied(x: Any) -> numpy.ndarray:
 
 
 def _device(inputs: tuple) -> str:
-    """Where the first input is that is not on the CPU."""
+    """The device of the first input that is not on the CPU; "cpu" if all are."""
     devices = (device_of(x.data if isinstance(x, Tensor) else x) for x in inputs)
     return next((device for device in devices if device != "cpu"), "cpu")
 
 
 def _difference(loss: Callable[[], float], array: numpy.ndarray, entry: tuple[int, ...], eps: float) -> float:
-    """(L(x + eps e) − L(x − eps e)) / 2 eps for the entry e of an array that is put back afterwards."""
+    """(L(x + eps e) − L(x − eps e)) / 2 eps for one entry of the array, which is restored afterwards."""
     value = array[entry]
     array[entry] = value + eps
     above = loss()

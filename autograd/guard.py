@@ -1,4 +1,4 @@
-"""Noticing that a recorded value was changed: its gradient would silently be that of another computation."""
+"""Notices that a recorded value was changed before backward, whose gradients would otherwise silently be wrong."""
 
 from __future__ import annotations
 
@@ -8,18 +8,18 @@ import numpy as np
 
 from .device import is_numpy
 
-WHOLE = 1 << 16  # bytes: up to here a copy is hashed, which takes some eight times as long as their sum
-SAMPLE = 1 << 12  # words
+WHOLE = 1 << 16  # bytes: an array up to this size is hashed entirely, eight times as slow as a sum
+SAMPLE = 1 << 12  # words of a larger array that are hashed, at least
 WORD = 8  # bytes
 
 
 class Guard:
-    """What a leaf tensor held when an operation recorded it.
+    """Version and content of a leaf tensor at the time when an operation recorded it.
 
-    Results of operations are read-only, so only leaves can change: by `x.data -= …` and by an optimizer, both of
-    which count up `version`, or behind the tensor's back (`x.data[0] = 5`), which only the content shows. Another
-    array in its place (`x.data = …`) is a change, too: what is computed again in the backward would use that one.
-    Arrays that belong to an optimizer (training) and arrays on a GPU are compared by version alone.
+    Results of operations are read-only, so only leaves can change. `x.data -= …` and an optimizer's step increase
+    `version`; `x.data[0] = 5` does not, and is found by comparing the content. Replacing the array (`x.data = …`) is a
+    change, too: whatever the backward computes again would use the new one. Arrays that belong to an optimizer (as in
+    training) and arrays on a GPU are compared by version alone.
     """
 
     __slots__ = ("content", "tensor", "version")
@@ -28,7 +28,7 @@ class Guard:
         self.tensor, self.version, self.content = tensor, tensor.version, _content(tensor)
 
     def is_broken(self) -> bool:
-        """Whether the value is another one now."""
+        """Whether the value has changed since."""
         if self.tensor.version != self.version:
             return True
         return self.content is not None and self.content != _content(self.tensor)
@@ -42,8 +42,11 @@ def _content(tensor: Any) -> tuple[int, int] | None:
 
 
 def _fingerprint(array: np.ndarray) -> int:
-    """A number that any element has a part in. Of a large array it is the sum of its words, which any one of them
-    changes, and a hash of some of them, because a sum does not show which two changed places."""
+    """A hash that depends on every element.
+
+    Of a large array, it is that of the sum of all words, which changes with any one of them, and of a sample of words,
+    because a sum does not notice when two exchange places.
+    """
     if array.nbytes <= WHOLE:
         return hash(array.tobytes())
     content = np.ascontiguousarray(array).reshape(-1).view(np.uint8)

@@ -1,4 +1,4 @@
-"""Whether operations are recorded (`no_grad`), and whether somebody watches them (`trace`)."""
+"""Two modes of all operations: recorded for backward or not (`no_grad`), and traced or not (`trace`)."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def watcher() -> Graph | None:
 
 @contextmanager
 def no_grad() -> Iterator[None]:
-    """Inside, operations compute and record nothing: for evaluation and generation."""
+    """Inside, operations compute but are not recorded: for evaluation and generation."""
     token = _recording.set(False)
     try:
         yield
@@ -36,7 +36,7 @@ def no_grad() -> Iterator[None]:
 
 @contextmanager
 def with_grad() -> Iterator[None]:
-    """Inside, operations record even where the surroundings do not."""
+    """Inside, operations are recorded even within `no_grad`."""
     token = _recording.set(True)
     try:
         yield
@@ -80,7 +80,7 @@ class Step:
 
     @property
     def cotangent(self) -> Any:
-        """The gradient of what backward started from with respect to this value; None where none arrived."""
+        """The gradient with respect to this value of what backward() started from; None where none arrived."""
         return self.tensor.grad if self.name == "leaf" else self.gradient
 
 

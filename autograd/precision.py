@@ -1,16 +1,16 @@
-"""Numbers of 16 bits, which take half the memory of float32, and which a GPU multiplies many times as fast.
+"""16-bit floating point takes half the memory of float32, and a GPU multiplies it many times as fast.
 
     float32     8 bits of exponent, 23 of fraction
-    tf32        float32 in memory, of which a product reads 10 bits of fraction; sums are float32
-    bfloat16    8 bits of exponent, 7 of fraction: as far as float32 reaches, a third of its digits
-    float16     5 bits of exponent, 10 of fraction: from 6e-8 to 65,504, so that losses need a scale (tinygpt/train)
+    tf32        float32 in memory; a matrix product reads 10 bits of its fraction and sums in float32
+    bfloat16    8 bits of exponent, 7 of fraction: the range of float32 with a third of its digits
+    float16     5 bits of exponent, 10 of fraction: from 6e-8 to 65,504, so that losses are scaled (tinygpt/train)
 
-They are for keeping and multiplying, not for adding up: statistics, exponentials and sums are float32, and so are
-losses and the gradients of parameters whose optimizer wants them so. `use("composed")` is the exception: it rounds
-after every operation. Where types meet, a kernel's result has the type of its first operand and an operation's that of
-the wider one, and a Python number takes the type of the tensor it meets.
+These types are for storing and multiplying, not for summing: statistics, exponentials and sums are float32, and so are
+losses, and the gradients of parameters whose optimizer asks for it. `use("composed")` is the exception: it rounds after
+every operation. Of operands with different types, a kernel's result has that of the first, and an elementary
+operation's the wider one; a Python number takes the type of the tensor it is combined with.
 
-bfloat16 is a type of the package ml_dtypes, for NumPy and CuPy alike; NumPy itself does not count it among the numbers.
+bfloat16 comes from the package ml_dtypes, for NumPy and CuPy alike; NumPy does not class it as floating-point.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ import numpy
 
 
 def float_type(name: Any) -> numpy.dtype:
-    """The type of that name. Raises RuntimeError for bfloat16 where ml_dtypes is missing, with the remedy."""
+    """The dtype of that name. Raises RuntimeError for bfloat16 where ml_dtypes is missing, with the remedy."""
     if name != "bfloat16":
         return numpy.dtype(name)
     try:
@@ -38,7 +38,7 @@ def is_floating(dtype: numpy.dtype) -> bool:
 
 
 def is_half(dtype: numpy.dtype) -> bool:
-    """Whether these are floating-point numbers of 16 bits."""
+    """Whether this is a floating-point type of 16 bits."""
     return dtype.itemsize == 2 and is_floating(dtype)
 
 
@@ -48,8 +48,8 @@ def wide(x: Any) -> Any:
 
 
 def use_tf32() -> None:
-    """Lets products of float32 matrices on a GPU read 10 bits of fraction, as CuPy does where this variable is set.
+    """Makes float32 matrix products on a GPU use TF32, by setting CuPy's variable for it.
 
-    For whoever starts a process, before its first product.
+    For entry points, before the first product.
     """
     os.environ["CUPY_TF32"] = "1"

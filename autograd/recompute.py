@@ -1,4 +1,4 @@
-"""Memory for time: a part of a network keeps its inputs alone, and is computed again when its gradient is wanted."""
+"""Activation checkpointing: a part of a network saves only its inputs, and is computed again in the backward."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ from .tensor import Tensor, backward, record
 
 
 def checkpoint(function: Callable[..., Tensor], *inputs: Any, parameters: Sequence[Tensor] = ()) -> Tensor:
-    """function(*inputs), of which nothing between the inputs and the result is kept for the backward.
+    """function(*inputs), of which nothing between the inputs and the result is saved for the backward.
 
-    The backward runs function again, at the depth of the first run, and walks the graph of that run: the same
-    operations on the same numbers, so that the gradients are the same bits. n layers of which each is a checkpoint
-    keep n inputs and the activations of one layer, for about a third more time.
+    The backward runs function again, at the same depth (`use`) as the first time, and differentiates that second run:
+    the same operations on the same numbers, so the gradients have the same bits. If each of n layers is a checkpoint,
+    memory holds n inputs and the activations of one layer, for about a third more time.
 
-    inputs: tensors, arrays, numbers or None, handed to function one by one. parameters: every other tensor that
-    function reads and that requires a gradient. Such a tensor that is not named here raises RuntimeError in the
-    backward, and one that is named and not read has a gradient of zeros. function must give the same result whenever
-    it is called: its random numbers come from a key.
+    inputs: tensors, arrays, numbers or None, the arguments of function. parameters: every other tensor that function
+    reads and that requires a gradient. One that is missing here raises RuntimeError in the backward; one that is listed
+    but not read has a gradient of zeros. function must give the same result at every call: its random numbers come from
+    a key.
 
     Formula: memory n · inputs + 1 · activations, in place of n · activations; time forward + (forward + backward)
     Paper: Chen et al. 2016, "Training deep nets with sublinear memory cost", section 4
@@ -45,7 +45,7 @@ class _Run:
         self.kinds = [(isinstance(x, Tensor), isinstance(x, Tensor) and x.requires_grad) for x in inputs]
 
     def gradients(self, g: Array, parameters: Sequence[Tensor]) -> list[Array | None]:
-        """The gradient of each input and each parameter, by a graph that lives no longer than this call."""
+        """The gradient of each input and each parameter. The graph of the second run is freed with this call."""
         inputs = [
             Tensor(value, needed) if is_tensor else value
             for value, (is_tensor, needed) in zip(self.values, self.kinds, strict=True)

@@ -7,8 +7,8 @@ turns the gradient of the result into the gradients of the operands (the vjp, ve
         x, y = a.data, b.data
         return record(x * y, (a, b), lambda g: (g * y, g * x))
 
-Everything else about differentiation is on this page: the order of the walk, the sum over several uses of one
-value, and the sum over broadcast axes.
+Everything else about differentiation is on this page: the order of the walk, and where a gradient is summed, over the
+several uses of a value and over broadcast axes (the sums themselves: kernels/deposit.py).
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from typing import Any
 from . import ops  # ops imports this module too: autograd/__init__ makes sure it comes first
 from .device import Array, array_module, as_array, device_of, is_numpy, to_numpy
 from .guard import Guard
-from .kernels.deposit import Deposit, GradientSum
+from .kernels.deposit import Deposit, GradientSum, sum_to
 from .modes import is_recording, watcher
 from .precision import is_floating, is_half, wide
 
@@ -32,7 +32,7 @@ OnLeaf = Callable[["Tensor", Array], None]
 class Node:
     """One recorded operation: its vjp, and the nodes (or leaf tensors) its operands came from.
 
-    It knows the result's shape but does not hold it: a value that no vjp captured is freed when nobody looks.
+    It holds the result's shape but not the result: a value that no vjp captured is freed once nothing refers to it.
     """
 
     __slots__ = ("gradient_dtype", "guards", "parents", "result", "shape", "step", "vjp")
@@ -40,14 +40,15 @@ class Node:
     def __init__(self, data: Array, parents: tuple, vjp: Vjp, guards: tuple[Guard, ...]) -> None:
         self.parents, self.vjp, self.guards = parents, vjp, guards
         self.shape, self.gradient_dtype = data.shape, data.dtype
-        self.result: weakref.ref | None = None  # the tensor, if it asked to see its gradient (retain_grad)
-        self.step: Any = None  # the traced step, if somebody watches (trace)
+        self.result: weakref.ref | None = None  # the tensor, if retain_grad() was called on it
+        self.step: Any = None  # its step in the graph of trace(), if one is running
 
 
 def record(data: Array, operands: tuple[Tensor | None, ...], vjp: Vjp) -> Tensor:
-    """The result of an operation. `vjp(g)` returns one gradient (array, deposit or None) for each operand.
+    """The Tensor that an operation returns. `vjp(g)` returns one gradient (array, deposit or None) for each operand.
 
-    The vjp captures arrays, never Tensors: graphs then have no cycles, and activations die when last used.
+    The vjp captures arrays, never Tensors: graphs then have no reference cycles, and an activation is freed after its
+    last use.
     """
     result = Tensor(data)
     if is_numpy(data):
@@ -64,9 +65,9 @@ def record(data: Array, operands: tuple[Tensor | None, ...], vjp: Vjp) -> Tensor
 
 
 def backward(root: Tensor, gradient: Array, retain_graph: bool, on_leaf: OnLeaf | None) -> None:
-    """Visits each node once, after everything that used its value; `uses` counts those still to come.
+    """Visits each node once, after every operation that used its value: `uses` counts those not yet visited.
 
-    The gradient of a value is the sum over its uses. It is dropped as soon as the node has passed it on.
+    The gradient of a value is the sum over its uses. It is freed as soon as the node has passed it on.
 
     Formula: ∂L/∂x = Σ over the operations y that used x of (∂y/∂x)ᵀ ∂L/∂y
     Paper: Griewank & Walther 2008, "Evaluating derivatives", section 3.2
@@ -99,7 +100,10 @@ def backward(root: Tensor, gradient: Array, retain_graph: bool, on_leaf: OnLeaf 
 
 
 def _count_uses(root: Node) -> Counter:
-    """How often each node and leaf below `root` is an operand. Finds what is wrong before any gradient moves."""
+    """How often each node and leaf that `root` depends on is an operand.
+
+    Raises RuntimeError for a freed graph and for a changed leaf, before any gradient has been added.
+    """
     uses: Counter = Counter()
     stack, seen = [root], {root}
     while stack:
@@ -125,21 +129,19 @@ def _count_uses(root: Node) -> Counter:
 
 
 def _fit(cotangent: Any, parent: Node | Tensor) -> Any:
-    """The gradient in the parent's own shape and precision: what was repeated forward is summed backward."""
+    """The gradient in the parent's own shape and precision: what the forward broadcast is summed."""
     dtype = parent.gradient_dtype
     if isinstance(cotangent, Deposit):
         if cotangent.source.dtype == dtype or (is_half(cotangent.source.dtype) and not is_half(dtype)):
             return cotangent
         cotangent = cotangent.array()  # a float32 weight beside float64 inputs
     if cotangent.shape != parent.shape:
-        cotangent = wide(cotangent).sum(axis=tuple(range(cotangent.ndim - len(parent.shape))))
-        repeated = tuple(i for i, n in enumerate(parent.shape) if n == 1 and cotangent.shape[i] != 1)
-        cotangent = cotangent.sum(axis=repeated, keepdims=True)
+        cotangent = sum_to(wide(cotangent), parent.shape)
     return cotangent if cotangent.dtype == dtype else cotangent.astype(dtype)
 
 
 def _show(node: Node, g: Array) -> None:
-    """To whoever asked: retain_grad() and trace()."""
+    """Stores the gradient where retain_grad() or trace() asked for it."""
     if node.result is not None and (tensor := node.result()) is not None:
         tensor.grad = g.copy() if tensor.grad is None else tensor.grad + g
     if node.step is not None:
@@ -147,19 +149,19 @@ def _show(node: Node, g: Array) -> None:
 
 
 def _name(vjp: Vjp) -> str:
-    """The operation that a vjp was written in: "multiply" for multiply.<locals>.<lambda>."""
+    """The name of the operation that defines the vjp: "multiply" for multiply.<locals>.<lambda>."""
     return vjp.__qualname__.partition(".")[0]
 
 
 def _in_precision(cotangent: Any, dtype: Any) -> Any:
-    """A deposit of 16 bits for a wider gradient as an array, so that it is not rounded before it is added."""
+    """A deposit in 16 bits as an array of the wider `dtype`, so that it is not rounded before it is added."""
     if isinstance(cotangent, Deposit) and cotangent.source.dtype != dtype:
         return cotangent.array(dtype)
     return cotangent
 
 
 class _Delivery:
-    """Brings gradients to leaf tensors: into their own `.grad`, or, once complete, to the caller's on_leaf."""
+    """Delivers gradients to leaf tensors: adds each to `.grad`, or gives their complete sum to the caller's on_leaf."""
 
     def __init__(self, on_leaf: OnLeaf | None) -> None:
         self.on_leaf = on_leaf
@@ -177,14 +179,14 @@ class _Delivery:
 class Tensor:
     """An array that takes part in differentiation.
 
-    `Tensor(array)` does not copy an array; numbers and lists become one. With requires_grad=True the tensor is a leaf
-    whose gradient `backward` adds to `.grad`, a bare array of the same shape (None before). Only floating-point
-    tensors can have gradients: an integer one raises TypeError. <, <=, > and >= compare elements; == asks whether two
-    are the same tensor, so that tensors may be keys of a dictionary.
+    `Tensor(array)` does not copy the array; numbers and lists become arrays. With requires_grad=True the tensor is a
+    leaf whose gradient `backward` adds to `.grad`, a bare array of the same shape (None before the first backward).
+    Only floating-point tensors can have gradients: an integer one raises TypeError. <, <=, > and >= compare elements;
+    == asks whether two are the same tensor, so that tensors can be keys of a dictionary.
     """
 
     __slots__ = ("__weakref__", "_data", "grad", "grad_buffer", "node", "requires_grad", "version")
-    __array_priority__ = 1000.0  # array + tensor is the tensor's business, not the array's
+    __array_priority__ = 1000.0  # array + tensor calls the tensor's __radd__, not the array's __add__
     __array_ufunc__ = None
 
     def __init__(self, array: Any, requires_grad: bool = False) -> None:
@@ -200,14 +202,14 @@ class Tensor:
 
     @property
     def data(self) -> Array:
-        """The bare array. That of an operation's result is read-only (where the library can hold that)."""
+        """The bare array; read-only where it is an operation's result and a NumPy array (CuPy has no such flag)."""
         return self._data
 
     @data.setter
     def data(self, array: Array) -> None:
         if self.node is not None:
             raise ValueError("the value of an operation's result cannot be replaced: change a leaf tensor instead")
-        self.version += array is self._data  # x.data -= …: the very array that a graph may have captured
+        self.version += array is self._data  # x.data -= … changes the very array that a graph may have captured
         self._data = array
 
     shape = property(lambda self: self._data.shape)
@@ -218,7 +220,7 @@ class Tensor:
 
     @property
     def gradient_dtype(self) -> Any:
-        """The tensor's own, unless an optimizer wants its gradient more exact: float32 for 16 bits."""
+        """The tensor's own dtype, or that of its optimizer's buffer: float32 for a 16-bit parameter."""
         return self.dtype if self.grad_buffer is None else self.grad_buffer.dtype
 
     def backward(
@@ -228,9 +230,9 @@ class Tensor:
 
         retain_graph keeps what another backward through the same graph would need. on_leaf(leaf, array)
         receives each finished leaf gradient in place of `.grad`, as soon as its last contribution is in.
-        Raises RuntimeError for a tensor that records nothing, for a tensor of several elements without a
-        gradient, for a freed graph, and for a recorded leaf that has changed; ValueError for a gradient of another
-        shape.
+        Raises RuntimeError for a tensor that depends on no leaf with requires_grad, for a tensor of several elements
+        without a gradient, for a freed graph, and for a recorded leaf that has changed; ValueError for a gradient of
+        another shape.
         """
         if not self.requires_grad:
             raise RuntimeError(
@@ -267,7 +269,7 @@ class Tensor:
             self.grad = cotangent.array() if isinstance(cotangent, Deposit) else cotangent.copy()
 
     def retain_grad(self) -> Tensor:
-        """Keeps the gradient of this intermediate value in `.grad` when backward passes; returns self."""
+        """Makes backward keep the gradient of this intermediate value in `.grad`; returns self."""
         if self.node is not None:
             self.node.result = weakref.ref(self)
         return self
@@ -302,7 +304,7 @@ class Tensor:
         note = ", requires_grad=True" if self.requires_grad else ""
         return f"Tensor({self._data!r}{note})"
 
-    # Operators and NumPy's methods, each the operation of that name.
+    # Operators and methods as NumPy has them; each calls the operation of that name.
 
     def __add__(self, other: Any) -> Tensor: return ops.add(self, other)
     def __radd__(self, other: Any) -> Tensor: return ops.add(other, self)
@@ -317,6 +319,7 @@ class Tensor:
     def __matmul__(self, other: Any) -> Tensor: return ops.matmul(self, other)
     def __rmatmul__(self, other: Any) -> Tensor: return ops.matmul(other, self)
     def __neg__(self) -> Tensor: return ops.negative(self)
+    def __abs__(self) -> Tensor: return ops.abs(self)
     def __getitem__(self, index: Any) -> Tensor: return ops.getitem(self, index)
 
     def __lt__(self, other: Any) -> Array: return self._data < ops.bare(other)
@@ -330,7 +333,9 @@ class Tensor:
     def sum(self, axis: Any = None, keepdims: bool = False) -> Tensor: return ops.sum(self, axis, keepdims)
     def mean(self, axis: Any = None, keepdims: bool = False) -> Tensor: return ops.mean(self, axis, keepdims)
     def max(self, axis: Any = None, keepdims: bool = False) -> Tensor: return ops.max(self, axis, keepdims)
+    def min(self, axis: Any = None, keepdims: bool = False) -> Tensor: return ops.min(self, axis, keepdims)
     def var(self, axis: Any = None, keepdims: bool = False) -> Tensor: return ops.var(self, axis, keepdims)
+    def clip(self, a_min: Any = None, a_max: Any = None) -> Tensor: return ops.clip(self, a_min, a_max)
     def reshape(self, *shape: Any) -> Tensor: return ops.reshape(self, shape[0] if len(shape) == 1 else shape)
     def transpose(self, *axes: Any) -> Tensor: return ops.transpose(self, *axes)
     def swapaxes(self, axis1: int, axis2: int) -> Tensor: return ops.swapaxes(self, axis1, axis2)

@@ -97,6 +97,12 @@ ELEMENTWISE = {
     "exp": [case("matrix", ag.exp, normal(2, 3)), case("fan-out", lambda x: ag.exp(x) * x, normal(3))],
     "log": [case("matrix", ag.log, positive(2, 3)), case("scalar", ag.log, positive())],
     "sqrt": [case("matrix", ag.sqrt, positive(2, 3)), case("empty", ag.sqrt, positive(0))],
+    "sin": [case("matrix", ag.sin, normal(2, 3)), case("fan-out", lambda x: ag.sin(x) * x, normal(3))],
+    "cos": [case("matrix", ag.cos, normal(2, 3)), case("scalar", ag.cos, normal()), case("empty", ag.cos, normal(0))],
+    "abs": [
+        case("matrix", abs, distinct(3, 4)),
+        case("zero", ag.abs, np.array([0.0, -1.5, 2.0])),
+    ],
     "tanh": [case("matrix", ag.tanh, normal(2, 3)), case("saturated", ag.tanh, 6 * normal(3))],
     "erf": [
         case("series", ag.erf, normal(2, 3) / 3),
@@ -111,6 +117,19 @@ ELEMENTWISE = {
         case("ties", ag.maximum, np.array([1.0, 2.0, 3.0]), np.array([1.0, 3.0, 3.0])),
         case("fan-out", lambda x: ag.maximum(x, x), normal(3)),
         case("number", lambda x: ag.maximum(x, 0.5), distinct(2, 3)),
+    ],
+    "minimum": [
+        case("same-shape", ag.minimum, distinct(2, 3), np.zeros((2, 3))),
+        case("broadcast", ag.minimum, distinct(4, 3), np.array([0.0, 1.0, -1.0])),
+        case("ties", ag.minimum, np.array([1.0, 2.0, 3.0]), np.array([1.0, 3.0, 3.0])),
+        case("number", lambda x: ag.minimum(0.5, x), distinct(2, 3)),
+    ],
+    "clip": [
+        case("numbers", lambda x: ag.clip(x, -1.0, 2.0), distinct(3, 4)),
+        case("below-alone", lambda x: x.clip(0.0), distinct(2, 3)),
+        case("above-alone", lambda x: x.clip(a_max=1.0), distinct(2, 3)),
+        case("at-the-bounds", lambda x: ag.clip(x, -1.0, 2.0), np.array([-1.0, 2.0, 0.5])),
+        case("bounds-too", ag.clip, 3 * normal(2, 3), np.array([-1.0, 0.0, 0.5]), np.array([[1.0], [2.0]])),
     ],
     "where": [
         case("same-shape", lambda a, b: ag.where(np.array([True, False, True]), a, b), normal(3), normal(3)),
@@ -154,6 +173,13 @@ REDUCTIONS_AND_SHAPES = {
         case("axes", lambda x: x.max(axis=(0, 2)), distinct(2, 3, 2)),
         case("ties", lambda x: x.max(axis=1), np.array([[1.0, 3.0, 3.0], [2.0, 2.0, 0.0]])),
         case("ties-all", ag.max, np.array([[5.0, 1.0], [1.0, 5.0]])),
+    ],
+    "min": [
+        case("all", ag.min, distinct(2, 3)),
+        case("axis", lambda x: x.min(axis=0), distinct(3, 2)),
+        case("negative-axis-keepdims", lambda x: x.min(axis=-1, keepdims=True), distinct(2, 3)),
+        case("axes", lambda x: x.min(axis=(0, 2)), distinct(2, 3, 2)),
+        case("ties", lambda x: x.min(axis=1), np.array([[1.0, 1.0, 3.0], [2.0, 4.0, 2.0]])),
     ],
     "reshape": [
         case("matrix", lambda x: x.reshape(3, 2) * x[0, :2], normal(2, 3)),

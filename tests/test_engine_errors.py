@@ -8,6 +8,7 @@ import pytest
 
 import autograd as ag
 from autograd import Tensor
+from autograd.kernels import DEPTHS
 from tinygpt.model import GPT, GPTConfig
 from tinygpt.train import AdamW
 
@@ -129,7 +130,7 @@ class TestChangedValues:
 class TestShapes:
     A, B = (2, 3), (4, 2)
 
-    @pytest.mark.parametrize("name", ["add", "subtract", "multiply", "divide", "power", "maximum", "matmul"])
+    @pytest.mark.parametrize("name", ["add", "subtract", "multiply", "divide", "power", "maximum", "minimum", "matmul"])
     def test_binary_operations_name_themselves_and_both_shapes(self, name):
         with pytest.raises(ValueError, match=rf"{name}: shapes \(2, 3\) and \(4, 2\)"):
             getattr(ag, name)(np.ones(self.A), Tensor(np.ones(self.B)))
@@ -192,6 +193,12 @@ class TestValues:
     def test_ids_that_are_no_integers(self):
         with pytest.raises(TypeError, match="embedding: ids must be integers"):
             ag.embedding([0.0], np.ones((3, 2)))
+
+    @pytest.mark.parametrize("depth", DEPTHS)
+    def test_softmax_of_integers(self, depth):
+        for name in ("softmax", "log_softmax"):
+            with ag.use(depth), pytest.raises(TypeError, match=rf"{name}: x must be floating-point .* int64"):
+                getattr(ag, name)(np.arange(3))
 
     def test_no_target_counts(self):
         with pytest.raises(ValueError, match="no target counts"):

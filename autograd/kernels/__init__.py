@@ -1,12 +1,12 @@
-"""Which room of kernels serves a call.
+"""Kernels: the formulas as pairs of functions, forward and backward, on bare arrays. Three rooms have the same names:
 
     reference/   the formulas as a textbook derives them
     on_numpy/    the same names at the processor's speed
     on_cupy/     the same names at the GPU's speed
-    rounded.py   the reference for numbers of 16 bits
+    rounded.py   the reference for 16-bit numbers: computed in float32, then rounded
 
-`use` chooses how deep a model's formulas are computed; the choice is read when the forward runs, and the
-backward stays in the room that the forward chose.
+`use` chooses how formulas are computed, and `room` the kernels for an array. The choice is made when the forward runs;
+the backward uses the room of its forward.
 """
 
 from __future__ import annotations
@@ -43,6 +43,7 @@ class use:
 
     "composed": every formula from elementary operations, so that each intermediate is a Tensor with a gradient.
     "reference": forward and backward derived by hand, as a textbook does. "fast": the same at speed (default).
+    Raises ValueError for another word.
     """
 
     def __init__(self, depth: str) -> None:
@@ -61,7 +62,7 @@ class use:
 
 
 def depth() -> str:
-    """What `use` has chosen."""
+    """The word that `use` has chosen, one of DEPTHS."""
     return _depth.get()
 
 
@@ -70,13 +71,13 @@ def is_composed() -> bool:
 
 
 def room(x: Array):
-    """The module whose functions serve the array x: the textbook's where no fast one knows x's library.
+    """The package whose kernels compute on the array x: the reference where there is no fast one for x's library.
 
-    A processor has no arithmetic of 16 bits to be fast with: on it the formulas are computed in float32, and rounded.
+    A CPU has no fast 16-bit arithmetic: there the formulas are computed in float32, and rounded.
     """
     fast = _depth.get() == "fast"
     if fast and not is_numpy(x) and array_module(x).__name__ == "cupy":
-        from . import on_cupy  # what only a GPU needs is read where there is one
+        from . import on_cupy  # imported only where there is a GPU
 
         return on_cupy
     if is_half(x.dtype):
@@ -90,5 +91,5 @@ def adam_step(parameter: Array, *arguments: Any) -> None:
 
 
 def squared_norm(x: Array) -> Any:
-    """Σ x²: a number, and on a GPU an array of one, for which nobody has waited."""
+    """Σ x²: a number; on a GPU an array without axes, so that nothing waits for it."""
     return room(x).squared_norm(x)

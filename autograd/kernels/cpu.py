@@ -1,7 +1,7 @@
-"""The processor's cores, threads, matrix library and memory: one place that owns what belongs to the process.
+"""The processor's cores, threads, BLAS library and memory: everything that is shared by the whole process.
 
-Work is cut into fixed blocks, whatever the number of threads, so that sums over blocks come out the same bits.
-Importing this module changes nothing; `configure` does, and only entry points call it.
+Work is divided into blocks of a fixed size, whatever the number of threads, so that sums over blocks give the same
+bits. Importing this module changes no setting; `configure` does, and only entry points call that.
 """
 
 from __future__ import annotations
@@ -43,9 +43,9 @@ def cores() -> int:
 
 
 def for_blocks(n: int, size: int, body: Callable[[int, int, int], None], elements: int | None = None) -> None:
-    """body(number, start, stop) for blocks of `size` items that cover 0 … n, on every core where it pays.
+    """Calls body(number, start, stop) for blocks of `size` items that cover 0 … n, on every core if that pays.
 
-    elements: how much work it all is (default n), to judge whether other threads are worth waking.
+    elements: the whole work, in elements (default n), which decides whether other threads are worth waking.
     """
     if 0 < n <= size:
         return body(0, 0, n)
@@ -58,16 +58,16 @@ def for_blocks(n: int, size: int, body: Callable[[int, int, int], None], element
 
 
 def for_tasks(n: int, task: Callable[[int], None], elements: int) -> None:
-    """task(0) … task(n − 1), each once, on every core where so many elements are worth it.
+    """Calls task(0) … task(n − 1), each once, on every core if the `elements` of all tasks are worth it.
 
-    Inside, matrix products run on one thread each.
+    Matrix products inside then use one thread each.
     """
     workers = min(cores(), n) if elements >= WORTH_SHARING else 1
     if workers <= 1 or _inside.active:
         for number in range(n):
             task(number)
         return
-    numbers = itertools.count()  # next() is atomic: whoever is free takes the next task
+    numbers = itertools.count()  # next() is atomic: a thread that is free takes the next task
 
     def work() -> None:
         _inside.active = True
@@ -89,7 +89,7 @@ def for_tasks(n: int, task: Callable[[int], None], elements: int) -> None:
 
 
 class _Inside(threading.local):
-    """Whether this thread is already one of several: a task does not start further threads."""
+    """Whether this thread is running a task of `for_tasks`: a task starts no further threads."""
 
     active = False
 
@@ -103,7 +103,7 @@ def _pool() -> ThreadPoolExecutor:
 
 
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_pool.cache_clear)  # threads do not cross a fork
+    os.register_at_fork(after_in_child=_pool.cache_clear)  # threads do not survive a fork
 
 
 @functools.cache
@@ -132,7 +132,7 @@ def blas_threads() -> int | None:
 
 
 def set_blas_threads(n: int) -> None:
-    """For the whole process; does nothing where the matrix library is not OpenBLAS."""
+    """Sets it for the whole process; does nothing where the BLAS library is not OpenBLAS."""
     if _openblas() is not None:
         library, prefix, suffix = _openblas()
         library[f"{prefix}openblas_set_num_threads{suffix}"](n)
@@ -145,7 +145,7 @@ _usual = 1
 
 @contextmanager
 def one_blas_thread() -> Iterator[None]:
-    """Matrix products inside run on one thread, because the cores are shared out already."""
+    """Matrix products inside use one thread each, because the other cores have work already."""
     global _users, _usual
     with _lock:
         _users += 1
@@ -178,7 +178,7 @@ def blas_info() -> dict[str, str | int | None]:
 
 
 def advice() -> str | None:
-    """What outside makes this machine slow, and the remedy; None where nothing is known to."""
+    """What slows this machine down from outside, and the remedy; None where nothing is found."""
     core = os.environ.get("OPENBLAS_CORETYPE")
     if core and _openblas() is not None:
         return (
@@ -195,7 +195,7 @@ def advice() -> str | None:
     return None
 
 
-LOOKS, PAUSE = 4, 0.01  # how often, and every how many seconds: what wakes up now and then keeps no core
+LOOKS, PAUSE = 4, 0.01  # samples, and seconds between: a thread that wakes up now and then occupies no core
 
 
 def busy_cores() -> int:
@@ -221,9 +221,9 @@ IDLE = "20"  # OpenBLAS's waiting threads sleep after 2**20 clock ticks: ready f
 
 
 def configure() -> None:
-    """Settings of the whole process that make training faster; what the user has set is left alone.
+    """Changes settings of the whole process that make training faster, except those that the user has set.
 
-    Keeps freed memory for reuse (glibc) and lets OpenBLAS's idle threads sleep. Without it everything works, slower.
+    Keeps freed memory for reuse (glibc) and lets OpenBLAS's idle threads sleep. Without it all works, but slower.
     """
     if not any(name.startswith("MALLOC_") for name in os.environ):
         try:

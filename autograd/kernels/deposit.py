@@ -1,13 +1,14 @@
-"""Gradients on their way: some that are not computed until there is a place to put them, and their sums.
+"""Gradients on their way through `backward`: their sums, and deposits, which are not computed before they are added.
 
-A weight's gradient is as large as the weight. Computing it as a new array and then adding that to the gradient
-buffer passes twice over memory; a deposit computes it straight into the buffer. `backward` in tensor.py is the
-only caller: an operation returns a deposit in place of an array and never learns where it went.
+A weight's gradient is as large as the weight. Computing it as a new array and then adding that to the gradient buffer
+passes over memory twice; a deposit computes it straight into the buffer. An operation returns a deposit in place of an
+array; only `backward` in tensor.py decides where it is added.
 """
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from typing import Any
 
 from ..device import Array, array_module
@@ -18,7 +19,7 @@ class Deposit(ABC):
     """The gradient of an array of `shape`, able to add itself to a buffer of that shape."""
 
     shape: tuple[int, ...]
-    source: Array  # an array that decides library and precision
+    source: Array  # an array that has the gradient's library and precision
 
     @abstractmethod
     def add_to(self, buffer: Array) -> None:
@@ -29,7 +30,7 @@ class Deposit(ABC):
         self.add_to(buffer)
 
     def array(self, dtype: Any = None) -> Array:
-        """The gradient by itself, in the source's precision unless another is asked for."""
+        """The gradient as a new array, in the source's precision unless another is asked for."""
         buffer = array_module(self.source).empty(self.shape, dtype=self.source.dtype if dtype is None else dtype)
         self.write_to(buffer)
         return buffer
@@ -45,13 +46,13 @@ class Region(Deposit):
         if _is_basic(self.index):
             buffer[self.index] += self.source
             return
-        total = wide(buffer)  # what meets at one place is added up in float32; CuPy cannot do it in bfloat16 at all
+        total = wide(buffer)  # repeated indices are summed in float32; CuPy's add.at takes no bfloat16
         array_module(buffer).add.at(total, self.index, wide(self.source))
         if total is not buffer:
             buffer[...] = total
 
     def interval(self) -> tuple[int, int, int] | None:
-        """(axis, start, stop) where the region is that part of one axis and all of the others, else None."""
+        """(axis, start, stop) if the region is this part of one axis and all of the others, else None."""
         parts = self.index if isinstance(self.index, tuple) else (self.index,)
         whole = slice(None)
         cut = [axis for axis, part in enumerate(parts) if not (isinstance(part, slice) and part == whole)]
@@ -67,7 +68,7 @@ class Region(Deposit):
 
 
 def _join(regions: list[Region]) -> Array:
-    """The sum of regions of one value. Those that lie side by side along an axis are put in place, not added."""
+    """The sum of regions of one value. If they tile it along an axis, they are copied to their places, not added."""
     first = regions[0]
     whole = array_module(first.source).empty(first.shape, dtype=first.source.dtype)
     if _tile(regions):
@@ -81,6 +82,7 @@ def _join(regions: list[Region]) -> Array:
 
 
 def _tile(regions: list[Region]) -> bool:
+    """Whether the regions cover one axis from end to end, each element once."""
     intervals = [region.interval() for region in regions]
     if None in intervals or len({axis for axis, _, _ in intervals}) != 1:
         return False
@@ -93,24 +95,27 @@ def _tile(regions: list[Region]) -> bool:
 
 
 class Product(Deposit):
-    """xᵀ dy for x (N, I) and dy (N, O): the gradient of a linear layer's weight (I, O)."""
+    """xᵀ dy for x (N, I) and dy (N, O): the gradient of a linear layer's weight (I, O).
 
-    def __init__(self, x: Array, dy: Array) -> None:
-        self.x, self.source = x, dy
+    multiply(left, right, out, beta) is the room's own product: out ← left @ right + beta · out, for a beta of 0 or 1.
+    """
+
+    def __init__(self, x: Array, dy: Array, multiply: Callable[..., None]) -> None:
+        self.x, self.source, self.multiply = x, dy, multiply
         self.shape = (x.shape[1], dy.shape[1])
 
     def add_to(self, buffer: Array) -> None:
-        buffer += self.x.T @ self.source
+        self.multiply(self.x.T, self.source, buffer, beta=1.0)
 
     def write_to(self, buffer: Array) -> None:
-        array_module(buffer).matmul(self.x.T, self.source, out=buffer)
+        self.multiply(self.x.T, self.source, buffer, beta=0.0)
 
 
 class GradientSum:
-    """The gradient of one value, as it comes in from its uses.
+    """The gradient of one value, summed over its uses as they arrive.
 
-    The first array may also be another value's gradient, so it is not added to; a sum made here is ours, and is.
-    Regions (slices of the value) wait for each other: where they tile it, none has to be added to zeros.
+    The first array may also be another value's gradient, so it is never changed; a sum computed here is `ours`, and is
+    added to in place. Regions (slices of the value) are collected first: if they tile the value, they are copied.
     """
 
     __slots__ = ("ours", "regions", "total")
@@ -148,7 +153,14 @@ class GradientSum:
             self.total, self.ours = self.total.copy(), True
 
 
+def sum_to(x: Array, shape: tuple[int, ...]) -> Array:
+    """The gradient of an array of `shape` that was broadcast to x's shape: x summed over what was repeated."""
+    x = x.sum(axis=tuple(range(x.ndim - len(shape))))
+    repeated = tuple(i for i, n in enumerate(shape) if n == 1 and x.shape[i] != 1)
+    return x.sum(axis=repeated, keepdims=True)
+
+
 def _is_basic(index: object) -> bool:
-    """Whether an index is made of integers, slices, None and … only, and so names each element at most once."""
+    """Whether an index consists of integers, slices, None and ... only, and so names each element at most once."""
     parts = index if isinstance(index, tuple) else (index,)
     return all(part is None or part is Ellipsis or isinstance(part, int | slice) for part in parts)

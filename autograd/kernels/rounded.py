@@ -1,8 +1,8 @@
-"""The reference for numbers of 16 bits: each formula computed in float32, and its result rounded.
+"""The reference for 16-bit numbers: each formula is computed in float32, and its result rounded.
 
-A GPU's own kernels do the same while they read and write. What the backward needs is kept in float32, and the gradients
-are returned so: `backward` rounds those that travel on, and adds those of parameters up as they are. Losses are not
-rounded either: at 11 nats the numbers of bfloat16 are a sixteenth apart, and a batch's sum is beyond float16.
+The CUDA kernels do the same while they read and write. What the backward needs is saved in float32, and gradients are
+returned in float32: `backward` rounds those that it passes on, and sums those of parameters unrounded. Losses are not
+rounded either: at 11 nats neighbouring bfloat16 numbers are 1/16 apart, and the sum over a batch overflows float16.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ Backward = Callable[[Array, Any], Any]
 
 
 def _in_float32(formula: Forward) -> Forward:
-    """Its result stays float32."""
+    """The formula on float32 operands. Its result stays float32."""
 
     @wraps(formula)
     def forward(*arguments: Any) -> tuple[Array, Any]:
@@ -52,7 +52,7 @@ attention, attention_backward = _rounded(reference.attention), _from_float32(ref
 cross_entropy = _in_float32(reference.cross_entropy)
 cross_entropy_backward = _from_float32(reference.cross_entropy_backward)
 dropout, dropout_backward = _rounded(reference.dropout), _from_float32(reference.dropout_backward)
-embedding, embedding_backward = reference.embedding, _from_float32(reference.embedding_backward)  # rows as they are
+embedding, embedding_backward = reference.embedding, _from_float32(reference.embedding_backward)  # rows are copied
 erf, erf_backward = _rounded(reference.erf), _from_float32(reference.erf_backward)
 gelu, gelu_backward = _rounded(reference.gelu), _from_float32(reference.gelu_backward)
 layer_norm, layer_norm_backward = _rounded(reference.layer_norm), _from_float32(reference.layer_norm_backward)
@@ -61,7 +61,7 @@ log_softmax, log_softmax_backward = _rounded(reference.log_softmax), _from_float
 rms_norm, rms_norm_backward = _rounded(reference.rms_norm), _from_float32(reference.rms_norm_backward)
 softmax, softmax_backward = _rounded(reference.softmax), _from_float32(reference.softmax_backward)
 
-adam_step = reference.adam_step  # of float32 masters: an optimizer updates nothing of 16 bits
+adam_step = reference.adam_step  # on float32 master weights: an optimizer never updates 16-bit ones
 
 
 def squared_norm(x: Array) -> Array:

@@ -1,8 +1,9 @@
-"""Makes gpt2.npz and llama.npz: logits and gradients of transformers' models, for tests/test_peer_gpt2.py.
+"""Makes gpt2.npz and llama.npz: logits and gradients of transformers' models, for tests/test_golden_gpt.py.
 
     python tests/golden/make_gpt2.py        (needs transformers: pip install -e '.[peers]')
 
-The weights are drawn by our own model and stored beside the results, so that the comparison needs neither peer.
+The weights are drawn by our own model and stored beside the results, so that this test needs neither PyTorch nor
+transformers; tests/test_peer_gpt2.py, which needs both, checks that the stored results are still current.
 `theirs` is the table from our names to theirs.
 """
 

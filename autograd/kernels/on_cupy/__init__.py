@@ -1,18 +1,19 @@
 """The kernels at the GPU's speed: the names of `reference`, the same numbers to rounding.
 
-A GPU multiplies matrices hundreds of times as fast as a processor, and reads memory perhaps thirty times as fast; so
-even more than there (../on_numpy) the time between the products is the time that memory takes, and each formula is one
-kernel that reads its operands once and writes its result once. The CUDA sources stand beside the Python files that
-call them and are compiled when first used, for each type of numbers: float64, float32, bfloat16 and float16, of which
-the last two are computed with in float32 (common.cuh).
+A GPU multiplies matrices hundreds of times as fast as a CPU, but reads memory perhaps thirty times as fast. Between
+the matrix products it therefore spends its time on memory, even more than a CPU (../on_numpy): so each formula is one
+kernel that reads its operands once and writes its result once. The CUDA sources are beside the Python files that call
+them, and are compiled when first used, once for each dtype: float64, float32, bfloat16 and float16. The two 16-bit
+types are computed in float32 (common.cuh).
 
-Products of matrices are cuBLAS's (products.py). What the backward can compute again from what is kept anyway it
-computes again: GELU its slope, the norms their normalized rows, dropout its mask, attention its weights.
+Matrix products are those of cuBLAS (products.py). The backward recomputes what it can from what is saved anyway: GELU
+its derivative, the norms their normalized rows, dropout its mask, attention its weights.
 
-Nothing waits for the GPU: a kernel is put in the device's queue and the processor goes on. What would make it wait is a
-number that is needed here, so a squared norm stays there.
+Nothing waits for the GPU: a launch puts a kernel into the device's queue, and Python goes on. Only a number that Python
+needs would make it wait, so a squared norm stays on the device.
 
-The same call gives the same bits every time: sums are taken in an order that shapes decide, never as threads arrive.
+The same call gives the same bits every time: the order of a sum depends on the shapes alone, not on which thread comes
+first.
 """
 
 from .activation import erf, erf_backward, gelu, gelu_backward

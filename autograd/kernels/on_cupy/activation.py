@@ -9,7 +9,7 @@ from .launch import contiguous, over_elements
 
 
 def gelu(x: Array, approximate: str = "tanh", needs: bool = True) -> tuple[Array, Any]:
-    """The backward computes Φ(x) again: arithmetic costs less here than writing the slope and reading it back."""
+    """The backward computes Φ(x) again: this takes less time than writing the derivative and reading it back."""
     x, y = contiguous(x), _empty(x)
     over_elements("activation", "gelu", x, x.size, x, y, x.size, int(approximate == "none"))
     return y, (x, approximate) if needs else None

@@ -21,7 +21,7 @@ def adam_step(
     scale: float | Array = 1.0,
 ) -> None:
     """step and scale may be numbers on the device (arrays without axes): then nothing waits for the GPU."""
-    if not all(x.flags.c_contiguous for x in (parameter, m, v)):  # a copy would be what is updated
+    if not all(x.flags.c_contiguous for x in (parameter, m, v)):  # else a copy would be updated
         return reference(parameter, gradient, m, v, step, lr, beta1, beta2, eps, weight_decay, scale)
     gradient = contiguous(gradient.astype(parameter.dtype, copy=False))
     root = (1 - beta2**step) ** 0.5
@@ -38,7 +38,7 @@ def adam_step(
 
 
 def squared_norm(x: Array) -> Array:
-    """Σ x² in double precision, as an array without axes on the device: who makes a number of it waits for the GPU."""
+    """Σ x² in double precision, as an array without axes, so that nothing waits for the GPU."""
     flat = contiguous(x).reshape(-1)
     blocks = min(-(-flat.size // (4 * THREADS)), MOST_BLOCKS)
     parts = array_module(x).empty(blocks, dtype="float64")

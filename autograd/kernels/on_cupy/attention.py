@@ -1,19 +1,20 @@
-"""Attention a block of queries at a time: cuBLAS multiplies, one kernel in between does all the rest.
+"""Attention, one block of queries at a time: cuBLAS multiplies, and one kernel in between does all the rest.
 
-For some heads and a block of queries, three steps follow each other:
+For some heads and a block of queries there are three steps:
 
     scores = q kᵀ/√D                 a product for all these heads at once, in float32
     weights = softmax(scores + …)    attention.cu: bias, mask, causality, softmax and dropout in one pass
     y = weights v                    a product again
 
-Only the block's scores exist at any time, and what is kept for the backward is one number a query, log Σ exp S, from
-which the weights are made again; so memory grows with the length and not with its square. A causal block leaves out
-the keys that none of its queries sees. The products run on the GPU's matrix units in every type of numbers. Kernels
-that never write scores at all (Dao et al. 2022, "FlashAttention") move less memory, and take a program for each GPU's
-matrix units; this takes what cuBLAS has, and is a formula that can be read. The derivation: ../reference/attention.py.
+Only one block's scores exist at a time. For the backward one number is saved for each query, log Σ exp S, from which
+the weights are recomputed; so memory grows with the length, not with its square. A causal block leaves out the keys
+that none of its queries sees. cuBLAS uses the GPU's matrix units (tensor cores) for every type that they support.
+Kernels that never write the scores (Dao et al. 2022, "FlashAttention") move less memory, but need a program for each
+GPU's matrix units; this one uses what cuBLAS has, and remains a formula that can be read. The derivation:
+../reference/attention.py.
 
 B batch, G key heads, R query heads that share a key head (H = G R), Tq queries, Tk keys, D channels of a head. The
-heads of all batches are counted together: N = B G.
+key heads of all batches are numbered together: N = B G.
 """
 
 from __future__ import annotations
@@ -27,13 +28,13 @@ from ...device import Array, Key, array_module
 from .launch import WHOLE, contiguous, growth, over_rows, random_words, sum_type, threshold
 from .products import product
 
-QUERIES = 256  # of a block: a causal block computes half of 256 scores a query for nothing
-SCORES = 2**26  # of a block over all its heads: 256 MB in float32
+QUERIES = 256  # in a block: a causal one computes half of its last 256 scores for each query in vain
+SCORES = 2**26  # in a block, over all its heads: 256 MB in float32
 
 
 @dataclass(frozen=True)
 class Block:
-    """Heads n … m − 1 of N, with query head `which` of those that share each; queries i … j − 1; the keys seen."""
+    """Key heads n … m − 1 of N, each with query head `which` of its R; queries i … j − 1; the first `seen` keys."""
 
     n: int
     m: int
@@ -55,7 +56,7 @@ def attention(
     needs: tuple[bool, bool, bool, bool] = (True, True, True, True),
 ) -> tuple[Array, Any]:
     job = _Job(q, k, v, mask, bias, causal, dropout, key)
-    y = job.xp.zeros((*q.shape[:3], v.shape[-1]), dtype=q.dtype)  # what a query that sees no key gives
+    y = job.xp.zeros((*q.shape[:3], v.shape[-1]), dtype=q.dtype)  # 0 for a query that sees no key
     log_sums = job.xp.zeros(q.shape[:3], dtype=sum_type(q))
     out = job.grouped(y)
     for block in job.blocks():
@@ -96,7 +97,7 @@ def attention_backward(dy: Array, saved: Any) -> tuple[Array | None, Array | Non
 
 
 class _Job:
-    """What forward and backward share: arrays (N, …), how they are cut into blocks, and the kernel's arguments."""
+    """What forward and backward share: arrays (N, …), their division into blocks, and the kernels' arguments."""
 
     def __init__(
         self,
@@ -129,7 +130,7 @@ class _Job:
         return x[block.n : block.m, block.which, block.i : block.j]
 
     def blocks(self) -> Iterator[Block]:
-        """All that see any key, from the first query to the last."""
+        """Those that see any key, for each query head from the first query to the last."""
         b, g, r, tq, tk = self.shape
         heads = max(1, min(SCORES // max(1, min(tq, QUERIES) * tk), WHOLE // max(1, r * tq * tk)))
         for n in range(0, b * g, heads):
@@ -141,7 +142,7 @@ class _Job:
                         yield Block(n, min(b * g, n + heads), which, i, j, seen)
 
     def scores(self, block: Block) -> Array:
-        """q kᵀ/√D of the block (heads, queries, seen), in the type of sums."""
+        """q kᵀ/√D of the block (heads, queries, seen), in the type that sums have."""
         shape = (block.m - block.n, block.j - block.i, block.seen)
         scores = self.xp.empty(shape, dtype=sum_type(self.q))
         keys = self.k[block.n : block.m, : block.seen]
@@ -149,7 +150,7 @@ class _Job:
         return scores
 
     def weights(self, scores: Array, log_sums: Array, block: Block) -> Array:
-        """The softmax of scores and all that is added to them; log_sums receives its block's."""
+        """softmax(scores + bias + masks) after dropout; the block's part of log_sums is written."""
         weights = self._like(scores)
         self._launch("attention_weights", scores, (scores, weights, log_sums), block)
         return weights
@@ -170,7 +171,7 @@ class _Job:
         return along
 
     def _like(self, scores: Array) -> Array:
-        """Where results go: over the scores themselves, unless the arrays' own type is a narrower one."""
+        """Where a result is written: over the scores themselves, unless the arrays have a narrower type."""
         return scores if scores.dtype == self.q.dtype else self.xp.empty(scores.shape, dtype=self.q.dtype)
 
     def _launch(self, kernel: str, scores: Array, arrays: tuple[Array, ...], block: Block) -> None:
@@ -186,12 +187,12 @@ class _Job:
 
 
 def _steps(x: Array | None) -> tuple[int, ...]:
-    """How many elements lie between neighbours along each axis: 0 where x was broadcast."""
+    """The strides of x in elements: 0 along an axis that was broadcast."""
     return (0, 0, 0, 0) if x is None else tuple(stride // x.itemsize for stride in x.strides)
 
 
 class _BiasGradient:
-    """Adds up dS in the shape the bias had before it was broadcast."""
+    """Sums dS to the shape that the bias had before it was broadcast."""
 
     def __init__(self, job: _Job) -> None:
         self.total = job.xp.zeros(job.bias_shape, dtype=sum_type(job.q))
@@ -199,7 +200,7 @@ class _BiasGradient:
         self.whole = self.total.reshape((1,) * (4 - len(job.bias_shape)) + tuple(job.bias_shape))
 
     def add(self, dscores: Array, block: Block) -> None:
-        """Head by head: a block's heads belong to batches and heads as their numbers say."""
+        """Adds the block head by head: key head n of N is head n % G of batch n // G."""
         _, g, r, _, _ = self.shape
         batches, heads, queries, keys = (extent > 1 for extent in self.whole.shape)
         repeated = tuple(axis for axis, kept in ((1, queries), (2, keys)) if not kept)

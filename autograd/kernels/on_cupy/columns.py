@@ -1,4 +1,4 @@
-"""Sums over all rows, in two steps whose order is fixed: parts of the rows side by side, then the parts."""
+"""Sums over all rows in a fixed order: first over parts of the rows, in parallel, then over the parts."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from ...device import Array, array_module
 from .launch import THREADS, launch, over_rows, sum_type
 
 PARTS = 256  # enough for every multiprocessor to have some blocks, whatever the number of columns
-FEWEST_ROWS = 16  # of a part
+FEWEST_ROWS = 16  # in a part
 
 
 def column_sums(
@@ -14,7 +14,7 @@ def column_sums(
 ) -> tuple[Array | None, Array | None]:
     """(Σ dy x̂, Σ dy) over the rows of dy (N, C); x̂ = (x − mean) · inverse_std from normalization = (x, mean, …).
 
-    Of 16-bit numbers the sums are float32: these are gradients of parameters, which are added up so.
+    The sums of 16-bit numbers are float32: they are gradients of parameters, which are summed in float32.
     """
     xp = array_module(dy)
     n, c = dy.shape

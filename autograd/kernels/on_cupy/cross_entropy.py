@@ -11,7 +11,7 @@ from .launch import contiguous, over_rows, sum_type
 def cross_entropy(
     logits: Array, targets: Array, ignore_index: int = -100, label_smoothing: float = 0.0
 ) -> tuple[Array, Any]:
-    """The losses of 16-bit logits are float32: at 11 nats the numbers of bfloat16 are a sixteenth apart."""
+    """The losses of 16-bit logits are float32: at 11 nats neighbouring bfloat16 numbers are 1/16 apart."""
     xp = array_module(logits)
     logits, targets = contiguous(logits), contiguous(targets.astype("int64", copy=False))
     n, v = logits.shape

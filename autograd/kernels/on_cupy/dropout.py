@@ -1,4 +1,4 @@
-"""Dropout that keeps nothing for its backward but the key. Formula: ../reference/dropout.py."""
+"""Dropout that saves only its key for the backward. Formula: ../reference/dropout.py."""
 
 from __future__ import annotations
 

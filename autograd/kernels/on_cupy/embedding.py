@@ -1,4 +1,4 @@
-"""The embedding's gradient, added where it belongs, always in the same order. Formula: ../reference/embedding.py."""
+"""The embedding's gradient, added to the table's, always in the same order. Formula: ../reference/embedding.py."""
 
 from __future__ import annotations
 

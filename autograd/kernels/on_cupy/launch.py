@@ -1,4 +1,4 @@
-"""CUDA sources become kernels, once for each type of numbers, when first asked for.
+"""Compiles the CUDA sources into kernels, once for each dtype, when first used, and launches them.
 
 A source names the helpers it needs by `#include "common.cuh"`; that line is replaced by the text, so that the compiler
 (NVRTC, which CuPy brings) needs no path and CuPy's cache of compiled kernels notices when either file changes.
@@ -18,11 +18,11 @@ HERE = Path(__file__).parent
 INCLUDE = '#include "common.cuh"\n'
 OPTIONS = ("--std=c++17",)
 DTYPES = ("float16", "bfloat16", "float32", "float64")
-THREADS = 256  # of a block whose threads share elements or columns
+THREADS = 256  # in a block whose threads share elements or columns
 WARP = 32
-MOST_THREADS = 512  # of a block that has a row, as common.cuh tells the compiler, so that it allots registers for them
-MOST_BLOCKS = 4096  # of a grid that strides over elements: enough to fill the largest GPU several times
-WHOLE = 2**32  # elements with the same high word of their number: see Key.words
+MOST_THREADS = 512  # in a block that has a row: common.cuh tells the compiler, which allots registers for as many
+MOST_BLOCKS = 4096  # in a grid that strides over elements: enough to fill the largest GPU several times
+WHOLE = 2**32  # elements whose numbers have the same high 32 bits: see Key.words
 
 Launch = Any  # (grid, block, arguments) -> None
 Argument = Array | int | float | None
@@ -45,7 +45,7 @@ def options(dtype: str) -> tuple[str, ...]:
 def launch(name: str, kernel: str, like: Array, blocks: int, threads: int, *arguments: Argument) -> None:
     """Runs `kernel` of name.cu, compiled for the type of `like`, on blocks × threads; None is a null pointer.
 
-    Returns at once: the GPU works off its queue. An array must be contiguous, since a kernel sees its address alone.
+    Returns at once: the GPU works through its queue. Arrays must be contiguous, since a kernel gets only an address.
     """
     if blocks == 0:
         return
@@ -53,7 +53,7 @@ def launch(name: str, kernel: str, like: Array, blocks: int, threads: int, *argu
 
 
 def _as_given(argument: Argument) -> Array | np.int64 | np.float64:
-    """All that a kernel is handed has 64 bits: an address, a `long long` or a `double`."""
+    """Every argument of a kernel has 64 bits: an address, a `long long` or a `double`."""
     if argument is None:
         return np.int64(0)
     if isinstance(argument, int | float):
@@ -76,7 +76,7 @@ def over_elements(name: str, kernel: str, like: Array, n: int, *arguments: Argum
 
 
 def over_rows(name: str, kernel: str, like: Array, rows: int, columns: int, *arguments: Argument) -> None:
-    """Runs a kernel with a block of threads for each row; a thread has some four columns, more in a long row."""
+    """Runs a kernel with a block of threads for each row; a thread has about four columns, more in a long row."""
     threads = min(MOST_THREADS, max(WARP, -(-columns // (4 * WARP)) * WARP))
     launch(name, kernel, like, rows if columns else 0, threads, *arguments)
 
@@ -106,12 +106,12 @@ def random_words(key: Key | None, start: int) -> tuple[int, int, int]:
 
 
 def _signed(word: int) -> int:
-    """The same 64 bits as a signed number, which is how an integer is handed to a kernel."""
+    """The same 64 bits as a signed number, because kernels take signed integers."""
     return word - 2**64 if word >= 2**63 else word
 
 
 def threshold(p: float) -> int:
-    """Bits below it drop their element: p · 2³²."""
+    """An element whose random bits are below it is dropped: p · 2³²."""
     return round(p * WHOLE)
 
 

@@ -1,4 +1,4 @@
-"""The linear layer: one product of matrices, and gradients as products too. Formula: ../reference/linear.py."""
+"""The linear layer: one matrix product, and gradients that are products, too. Formula: ../reference/linear.py."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import math
 from typing import Any
 
 from ...device import Array, array_module
-from ..deposit import Deposit
+from ..deposit import Product
 from .columns import add_to_rows, column_sums
 from .launch import contiguous
 from .products import product
@@ -28,8 +28,8 @@ def linear(
     return y.reshape(*x.shape[:-1], o), (rows, x.shape, weight, transposed, needs)
 
 
-def linear_backward(dy: Array, saved: Any) -> tuple[Array | None, Deposit | None, Array | None]:
-    """The weight's gradient is left as a product to be added where it belongs."""
+def linear_backward(dy: Array, saved: Any) -> tuple[Array | None, Product | None, Array | None]:
+    """dweight is a Product: cuBLAS computes it when its buffer is known, and adds it there in the same call."""
     rows, shape, weight, transposed, (needs_x, needs_weight, needs_bias) = saved
     flat = contiguous(dy).reshape(len(rows), dy.shape[-1])
     dx = None
@@ -37,20 +37,7 @@ def linear_backward(dy: Array, saved: Any) -> tuple[Array | None, Deposit | None
         dx = array_module(dy).empty(rows.shape, dtype=rows.dtype)
         product(flat, weight if transposed else weight.T, dx)
         dx = dx.reshape(shape)
-    dweight = (WeightGradient(flat, rows) if transposed else WeightGradient(rows, flat)) if needs_weight else None
+    left, right = (flat, rows) if transposed else (rows, flat)
+    dweight = Product(left, right, product) if needs_weight else None
     dbias = column_sums(flat, None, False, True)[1] if needs_bias else None
     return dx, dweight, dbias
-
-
-class WeightGradient(Deposit):
-    """xᵀ dy for x (N, I) and dy (N, O), which cuBLAS adds to a buffer (I, O) as it computes it."""
-
-    def __init__(self, x: Array, dy: Array) -> None:
-        self.x, self.source = x, dy
-        self.shape = (x.shape[1], dy.shape[1])
-
-    def add_to(self, buffer: Array) -> None:
-        product(self.x.T, self.source, buffer, beta=1.0)
-
-    def write_to(self, buffer: Array) -> None:
-        product(self.x.T, self.source, buffer)

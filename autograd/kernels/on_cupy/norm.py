@@ -1,6 +1,6 @@
 """Layer normalization, and root-mean-square normalization as the same without a mean: ../reference/norm.py.
 
-Kept for the backward: the input and two numbers a row. The normalized rows are computed again from them.
+The forward saves the input and two numbers for each row. The backward recomputes the normalized rows from them.
 """
 
 from __future__ import annotations

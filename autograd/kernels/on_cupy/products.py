@@ -1,7 +1,7 @@
-"""Products of matrices by cuBLAS: any layout without a copy, sums in float32 whatever the operands.
+"""Matrix products by cuBLAS: transposed operands and slices need no copy; sums are float32, and float64 for float64.
 
-CuPy's own `@` makes operands of more than two axes contiguous, turns float16 into float32 and refuses bfloat16, so
-its binding of gemmStridedBatchedEx is called instead: for all products, that there be one way.
+CuPy's own `@` makes operands of more than two axes contiguous, turns float16 into float32 and refuses bfloat16. So its
+binding of gemmStridedBatchedEx is called instead, for all products alike.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ def product(left: Array, right: Array, out: Array, alpha: float = 1.0, beta: flo
         left, right, out = left[None], right[None], out[None]
     if out.size == 0:
         return
-    if left.shape[-1] == 0:  # an empty sum; what new memory holds may be no number, and 0 times that is none either
+    if left.shape[-1] == 0:  # an empty sum; new memory may hold NaN, and 0 · NaN is NaN
         out[...] = beta * out if beta else 0
         return
     n, m, p = out.shape
@@ -41,7 +41,7 @@ def product(left: Array, right: Array, out: Array, alpha: float = 1.0, beta: flo
     factors = np.array([alpha, beta], dtype="float64" if compute == COMPUTE_FLOAT64 else "float32")
     address = factors.ctypes.data
     gemm, handle = _cublas()
-    # cuBLAS counts down columns: it takes these arrays for their transposes, and is asked for outᵀ = rightᵀ leftᵀ
+    # cuBLAS stores matrices by columns: to it these arrays are their transposes, so it computes outᵀ = rightᵀ leftᵀ
     gemm(
         handle, int(right_turned), int(left_turned), p, m, left.shape[-1],
         address, _address(right), DATA_TYPE[right.dtype.name], right_step, _batch_step(right),
@@ -52,7 +52,7 @@ def product(left: Array, right: Array, out: Array, alpha: float = 1.0, beta: flo
 
 
 def _matrix(x: Array) -> tuple[Array, bool, int]:
-    """(x or a copy, whether columns are what is contiguous, the step from row to row or column to column)"""
+    """(x or a copy, whether its columns are contiguous rather than its rows, the step from one of these to the next)"""
     rows, columns = x.shape[-2:]
     row_step, column_step = (stride // x.itemsize for stride in x.strides[-2:])
     if (column_step == 1 or columns == 1) and (row_step >= columns or rows == 1):

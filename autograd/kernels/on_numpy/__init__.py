@@ -1,8 +1,8 @@
 """The kernels at the processor's speed: the names of `reference`, the same numbers to rounding.
 
-Why is the plain formula slow? Nearly all the arithmetic of a training step is matrix products, which NumPy hands to a
-library that leaves little to gain; but written plainly, the little arithmetic between them takes as long as they do.
-GELU as it stands in a paper, over an activation of (4096, 1536):
+Why is the plain formula slow? Nearly all the arithmetic of a training step is matrix products, which NumPy hands to an
+optimized library (BLAS) that leaves little to gain. But the little arithmetic between them, written plainly, takes as
+long as they do. GELU as it stands in the paper, over an activation of (4096, 1536):
 
     0.5*x*(1 + np.tanh(0.79788456*(x + 0.044715*x**3)))            332 ms
     with x*x*x (`**` calls the C library's pow for each element)     26
@@ -12,31 +12,31 @@ and its gradient takes 53 ms by the formula in `reference`, 3.5 here. (These fig
 Intel Xeon, float32.) Five habits make the difference.
 
 Blocks. An operation on a large array reads it from memory and writes it back, and memory is ten times slower than
-arithmetic. A chain of ten operations over 200,000 elements at a time (`BLOCK` in ../cpu.py) does so once: the block
-stays in the core's cache meanwhile. Outputs are given (`out=`), so that no block is allocated in between.
+arithmetic. A chain of ten operations on 200,000 elements at a time (`BLOCK` in ../cpu.py) does so once: meanwhile the
+block stays in the core's cache. Operations write to given arrays (`out=`), so that none is allocated in between.
 
-Memory that is kept. The allocator returns large arrays to the system, which zeroes each new one page by page: the
-plain GELU drops from 26 to 20 ms when it does not (`configure` in ../cpu.py).
+Memory that is kept. The allocator returns large arrays to the operating system, which zeroes each new one page by page.
+Where freed memory is kept (`configure` in ../cpu.py), the plain GELU takes 20 ms instead of 26.
 
-Every core. NumPy lets go of Python's lock while it computes, so a thread for each core takes block after block. But
-waking a thread costs some 70 µs and each call holds the lock for a moment, for which the other thread may have to
-wait: the two together do GELU in 12 ms where one takes 18, and with half the elements in a block, and so twice the
-calls, layer normalization takes half as long again (this on an AMD EPYC). Below a million elements (`WORTH_SHARING`)
-one thread is as fast. Sums over blocks are kept apart and added in order, so that the bits do not depend on the number
-of threads.
+Every core. NumPy releases Python's global lock while it computes, so one thread for each core takes block after block.
+But waking a thread costs some 70 µs, and each call holds the lock for a moment, for which the other thread may have to
+wait. On an AMD EPYC two threads compute GELU in 12 ms where one takes 18, and with blocks of half the size, hence
+twice the calls, layer normalization takes half as long again. Below a million elements (`WORTH_SHARING`) one thread is
+as fast. Sums over blocks are stored separately and added in order, so that the bits do not depend on the number of
+threads.
 
-What is not computed, or not twice. The forward leaves what the backward needs while it is in the cache: GELU its slope,
-attention the exponentials of short rows, and of long ones a single number in place of all (attention.py); cross entropy
-leaves no probabilities. A softmax does without its maximum where no row overflows. Attention takes 19 ms in place of
-47, layer normalization's gradient 4.4 in place of 7. A gradient that is not needed is not computed.
+Nothing needless, nothing twice. The forward saves what the backward needs while it is in the cache: GELU its
+derivative, attention the exponentials of short rows, or one number for each long row (attention.py); cross entropy
+saves no probabilities. Attention's softmax subtracts no maximum where no row overflows. Attention takes 19 ms instead
+of 47, layer normalization's gradient 4.4 instead of 7. A gradient that is not needed is not computed.
 
-Gradients where they belong. A weight's gradient is a product written straight into its buffer (../deposit.py), and an
-embedding's rows are added to the table's own: a dense gradient for 50,257 rows would take 19 ms where this takes 2.
+Gradients in place. A weight's gradient is a product written straight into its buffer (../deposit.py), and an embedding
+adds its rows to the table's gradient: a dense gradient for 50,257 rows would take 19 ms where this takes 2.
 
-Adam is one pass over flat buffers: 18 ms for 10.6 million parameters in place of 118.
+Adam is one pass over flat buffers: 18 ms for 10.6 million parameters instead of 118.
 
-Names that the reference serves well enough are taken from there. Where the time of a whole step goes, and how far each
-kernel is from its floor: tests/benchmarks/where.py.
+Functions for which the reference is fast enough are imported from it. tests/benchmarks/where.py shows where the time of
+a whole step goes, and how far each kernel is from the least time possible.
 """
 
 from ..reference import erf, erf_backward

@@ -1,4 +1,4 @@
-"""GELU in blocks that stay in cache. The formulas: ../reference/activation.py."""
+"""GELU in blocks that stay in the cache. The formulas: ../reference/activation.py."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from ..reference.activation import CUBIC, SQRT_2_OVER_PI, erf
 
 
 def gelu(x: Array, approximate: str = "tanh", needs: bool = True) -> tuple[Array, Any]:
-    """The slope is found here, while x, x² and Φ are in cache: the backward is then one product."""
-    x = np.ascontiguousarray(x).reshape(x.shape)  # which a number would not keep
+    """The derivative is computed here, while x, x² and Φ are in the cache: the backward is then one multiplication."""
+    x = np.ascontiguousarray(x).reshape(x.shape)  # ascontiguousarray gives a scalar an axis
     y, slope = np.empty_like(x), np.empty_like(x) if needs else None
     flat_x, flat_y, flat_slope = x.reshape(-1), y.reshape(-1), slope.reshape(-1) if needs else None
     gate, slope_of_gate = (_exact, _exact_slope) if approximate == "none" else (_tanh, _tanh_slope)
@@ -35,7 +35,7 @@ def gelu(x: Array, approximate: str = "tanh", needs: bool = True) -> tuple[Array
 
 
 def gelu_backward(dy: Array, saved: Any) -> Array:
-    """dx = dy ∘ (Φ(x) + x Φ'(x)), the slope that the forward left."""
+    """dx = dy ∘ (Φ(x) + x Φ'(x)), of which the forward has saved the second factor."""
     slope = saved
     flat_dy, flat_slope = np.ascontiguousarray(dy).reshape(-1), slope.reshape(-1)
     dx = np.empty_like(flat_dy)
@@ -58,7 +58,7 @@ def _tanh(a: Array, square: Array, phi: Array) -> None:
 
 
 def _tanh_slope(square: Array, phi: Array, out: Array) -> None:
-    """Φ' = (1 − tanh² u)/2 · u' = Φ (1 − Φ) · 2u', without another tanh; uses square up."""
+    """Φ' = (1 − tanh² u)/2 · u' = Φ (1 − Φ) · 2u', without another tanh. Overwrites square."""
     np.subtract(1, phi, out=out)
     out *= phi
     square *= 6 * SQRT_2_OVER_PI * CUBIC

@@ -24,14 +24,14 @@ def adam_step(
     weight_decay: float,
     scale: float = 1.0,
 ) -> None:
-    """Constants that multiply or divide everything are folded into as few passes as possible.
+    """Constant factors are combined, so that each array is passed over as few times as possible.
 
     With cᵢ = 1 − βᵢᵗ: m̂/(√v̂ + eps) = √c₂/c₁ · m/(√v + eps √c₂).
     """
     arrays = parameter, gradient, m, v
-    if not all(x.flags.c_contiguous for x in arrays):  # flattened, it would be a copy that is updated
+    if not all(x.flags.c_contiguous for x in arrays):  # else reshape would copy, and the copy be updated
         return reference(*arrays, step, lr, beta1, beta2, eps, weight_decay, scale)
-    step, scale = float(step), float(scale)  # numbers of NumPy's would make double precision of all
+    step, scale = float(step), float(scale)  # NumPy's own numbers would widen all to double precision
     if math.isnan(scale):
         return
     parameter, gradient, m, v = (x.reshape(-1) for x in arrays)
@@ -66,6 +66,6 @@ def squared_norm(x: Array) -> float:
     def block(number: int, i: int, j: int) -> None:
         parts[number] = np.dot(flat[i:j], flat[i:j])
 
-    with one_blas_thread():  # the library's own threads would cut a block's sum once more
+    with one_blas_thread():  # with several it would divide a block's sum once more
         for_blocks(flat.size, BLOCK, block)
     return float(parts.sum())

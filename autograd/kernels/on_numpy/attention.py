@@ -1,9 +1,10 @@
-"""Attention a block of queries at a time: scores live in cache, and those of long rows are never stored.
+"""Attention, one block of queries at a time: its scores stay in the cache, and those of long rows are never stored.
 
-The forward keeps, besides its result, one number a query: the logarithm of its sum of exponentials. With it the
-backward makes the weights again, P = exp(S − log Σ exp S), block by block, so that memory grows with the length and
-not with its square. Where rows are short (`KEPT`) it keeps the exponentials themselves: an eighth to a third more
-memory for a layer of the network, and attention in 0.82 to 0.88 of its time. The derivation: ../reference/attention.py.
+Besides its result the forward saves one number for each query: the logarithm of its sum of exponentials. With it the
+backward recomputes the weights, P = exp(S − log Σ exp S), block by block, so that memory grows with the length and not
+with its square. Where rows are short (`KEPT`) the forward saves the exponentials themselves: this takes an eighth to a
+third more memory for each layer of the network, and 0.82 to 0.88 of attention's time. The derivation:
+../reference/attention.py.
 
 B batch, G key heads, R query heads that share a key head (H = G R), Tq queries, Tk keys, D channels of a head.
 """
@@ -20,11 +21,11 @@ from ...device import Array, Key
 from ..cpu import BLOCK, for_tasks
 from ..reference.attention import attention as reference
 
-QUERIES = 64  # of a block: with 256 keys its scores are 64 KB in float32
+QUERIES = 64  # in a block: with 256 keys its scores take 64 KB in float32
 
 KEPT = 256  # keys: the exponentials of rows no longer than this are kept for the backward
 
-SAFE = 1e12  # within 1/SAFE … SAFE a row's sum has lost nothing, nor does dy of 1e-26 … 1e26 that is divided by it
+SAFE = 1e12  # a row's sum between 1/SAFE and SAFE is exact enough, and a dy of 1e-26 … 1e26 may be divided by it
 
 Place = tuple[slice, slice]  # which batches and which key heads a task works on
 Kept = dict[tuple[int, int, int], tuple[Array, Array]]  # a block's exponentials and their sums, by its `_name`
@@ -44,7 +45,7 @@ def attention(
     if q.shape[2] == 1 and q.shape[1] == k.shape[1] and k.shape[2] and not any(needs):
         if mask is None and bias is None and not dropout:
             return _lone_query(q, k, v), None
-        return reference(q, k, v, mask, bias, False, dropout, key, needs)  # a lone query has no blocks, and sees all
+        return reference(q, k, v, mask, bias, False, dropout, key, needs)  # one query sees all keys
     job = _Job(q, k, v, mask, bias, causal, dropout, key)
     y = job.like_queries(v.shape[-1])
     kept: Kept | None = {} if k.shape[2] <= KEPT and any(needs) else None
@@ -70,7 +71,7 @@ def attention(
 
 
 def _lone_query(q: Array, k: Array, v: Array) -> Array:
-    """A new token looks at all before it: none is hidden, so that no row of scores could be −∞ throughout."""
+    """One query, as in generation. It sees every key, so no row of scores is −∞ throughout."""
     scores = (q / math.sqrt(q.shape[-1])) @ k.swapaxes(-1, -2)
     scores -= scores.max(axis=-1, keepdims=True)
     weights = np.exp(scores, out=scores)
@@ -80,11 +81,8 @@ def _lone_query(q: Array, k: Array, v: Array) -> Array:
 
 
 def attention_backward(dy: Array, saved: Any) -> tuple[Array | None, Array | None, Array | None, Array | None]:
-    """Blocks from the last to the first: the last sees all keys and sets dk and dv, earlier ones add to them.
-
-    Exponentials that were kept, Tk a query, are not divided by their sum: the row of dy, D numbers, is instead.
-    """
-    job, y, log_sum, kept, (needs_q, needs_k, needs_v, needs_bias) = saved
+    """The blocks run from the last to the first: the last one sees all keys and writes dk and dv, the others add."""
+    job, y, _, _, (needs_q, needs_k, needs_v, needs_bias) = saved
     dq, dk, dv = job.like_queries(job.q.shape[-1]), job.like_keys(job.k), job.like_keys(job.v)
     dbias = _BiasGradient(job) if needs_bias and job.bias is not None else None
 
@@ -92,26 +90,14 @@ def attention_backward(dy: Array, saved: Any) -> tuple[Array | None, Array | Non
         queries, keys, values, g, result = job.q[at], job.k[at], job.v[at], job.grouped(dy)[at], job.grouped(y)[at]
         dqueries, dkeys, dvalues = job.grouped(dq)[at], dk[at], dv[at]
         for number, (i, j, seen) in enumerate(reversed(job.blocks())):
-            rows = g[..., i:j, :]
-            if kept is not None:
-                weights, total = kept[_name(at, i)]
-                rows = rows / total
-            else:
-                weights = job.scores(at, i, j, keys[..., :seen, :])
-                weights -= log_sum[at][..., i:j, None]
-                np.exp(weights, out=weights)
+            weights, rows = _weights_again(saved, at, i, j, keys[..., :seen, :], g[..., i:j, :])
             keep = job.keep(at, i, j, seen) if job.dropout else None
             if needs_v:
                 used = weights if keep is None else weights * keep
                 _put(dvalues, used.swapaxes(-1, -2), rows, seen, number == 0)
             if not (needs_q or needs_k or dbias is not None):
                 continue
-            dscores = rows @ values[..., :seen, :].swapaxes(-1, -2)
-            if keep is not None:
-                dscores *= keep
-            # Σⱼ dPᵢⱼ Pᵢⱼ = dyᵢ · yᵢ: one dot product of D channels in place of Tk keys
-            dscores -= np.vecdot(rows, result[..., i:j, :])[..., None]
-            dscores *= weights
+            dscores = _score_gradient(weights, keep, rows, result[..., i:j, :], values[..., :seen, :])
             if dbias is not None:
                 dbias.add(at, i, j, dscores)
             if needs_q:
@@ -131,13 +117,41 @@ def attention_backward(dy: Array, saved: Any) -> tuple[Array | None, Array | Non
     )
 
 
+def _weights_again(saved: Any, at: Place, i: int, j: int, keys: Array, dy: Array) -> tuple[Array, Array]:
+    """(P, dy) of a block: P = exp(S − log Σ exp S), with the scores computed again.
+
+    Where the exponentials were kept, these and dy / Σ exp are returned instead. Their products are the same, and this
+    divides the D numbers of a row of dy, not the Tk weights of a query.
+    """
+    job, _, log_sum, kept, _ = saved
+    if kept is not None:
+        weights, total = kept[_name(at, i)]
+        return weights, dy / total
+    weights = job.scores(at, i, j, keys)
+    weights -= log_sum[at][..., i:j, None]
+    return np.exp(weights, out=weights), dy
+
+
+def _score_gradient(weights: Array, keep: Array | None, dy: Array, y: Array, values: Array) -> Array:
+    """dS = P ∘ (dP − Σⱼ dP∘P), where Σⱼ dPᵢⱼ Pᵢⱼ = dyᵢ · yᵢ: one dot product of D channels, not of Tk keys."""
+    dscores = dy @ values.swapaxes(-1, -2)
+    if keep is not None:
+        dscores *= keep
+    dscores -= np.vecdot(dy, y)[..., None]
+    dscores *= weights
+    return dscores
+
+
 def _name(at: Place, i: int) -> tuple[int, int, int]:
-    """Of a block: its first batch, key head and query."""
+    """What identifies a block: its first batch, key head and query."""
     return at[0].start, at[1].start, i
 
 
 def _put(total: Array, left: Array, right: Array, seen: int, first: bool) -> None:
-    """total[first `seen` keys] (+)= left @ right, summed over the query heads that share the key head."""
+    """Adds left @ right, summed over the query heads that share a key head, to the first `seen` keys of total.
+
+    For the first block it is written instead, and the other keys are set to 0.
+    """
     part = total[..., :seen, :]
     if first and left.shape[2] == 1:
         np.matmul(left, right, out=part)
@@ -162,14 +176,14 @@ def blocks(tq: int, tk: int, causal: bool) -> list[tuple[int, int, int]]:
 
 
 def kept_weights(time: int, causal: bool) -> int:
-    """How many exponentials the forward of self-attention keeps for a head."""
+    """How many exponentials the forward of self-attention saves for each head."""
     return sum((j - i) * seen for i, j, seen in blocks(time, time, causal)) if time <= KEPT else 0
 
 
 class _Job:
-    """What forward and backward share: how the work is cut, and a block's scores with all that is added to them.
+    """What forward and backward share: how the work is divided into blocks, and a block's scores with bias and masks.
 
-    Arrays get an axis R: queries (B, G, R, Tq, D), keys and values (B, G, 1, Tk, D), all views.
+    The arrays are viewed with an axis R: queries (B, G, R, Tq, D), keys and values (B, G, 1, Tk, D).
     """
 
     def __init__(
@@ -186,7 +200,7 @@ class _Job:
         (b, h, tq, d), (_, g, tk, _) = q.shape, k.shape
         self.shape = (b, g, h // g, tq, tk)
         self.q, self.k, self.v = self.grouped(q), k[:, :, None], v[:, :, None]
-        self.causal = causal and tq > 1  # a lone query stands beside the last key: nothing is after it
+        self.causal = causal and tq > 1  # a single query is aligned with the last key: none comes after it
         self.dropout, self.key, self.scale = dropout, key, 1 / math.sqrt(d)
         whole = (b, h, tq, tk)
         self.mask = None if mask is None else self.grouped(np.broadcast_to(mask, whole))
@@ -200,21 +214,24 @@ class _Job:
         return x.reshape(*self.shape[:3], *x.shape[2:])
 
     def like_queries(self, channels: int) -> Array:
-        """An array (B, H, Tq, channels) that lies in memory as (B, Tq, H, channels): joining the heads is free."""
+        """A new array (B, H, Tq, channels), in memory (B, Tq, H, channels), so that joining the heads takes no copy."""
         b, g, r, tq, _ = self.shape
         return np.empty((b, tq, g * r, channels), dtype=self.q.dtype).swapaxes(1, 2)
 
     def like_keys(self, x: Array) -> Array:
         """The same for a gradient of keys or values: (B, G, 1, Tk, D)."""
         b, g, _, tk, d = x.shape
-        make = np.empty if self.shape[3] else np.zeros  # without a query no block comes to fill it
+        make = np.empty if self.shape[3] else np.zeros  # without queries no block writes it
         return make((b, tk, g, d), dtype=x.dtype).swapaxes(1, 2)[:, :, None]
 
     def blocks(self) -> list[tuple[int, int, int]]:
         return blocks(*self.shape[3:], self.causal)
 
     def run(self, task: Callable[[Place], None], alone: bool = False) -> None:
-        """Calls task for places that together hold all heads, each with some BLOCK scores a query block."""
+        """Calls task for places that together cover all heads, each with about BLOCK scores in a block of queries.
+
+        alone: on one thread, for tasks that add to the same array.
+        """
         b, g, r, tq, tk = self.shape
         scores = max(1, r * min(tq, QUERIES) * tk)
         heads = min(max(1, BLOCK // scores), g) or 1
@@ -227,10 +244,10 @@ class _Job:
         for_tasks(len(places), lambda n: task(places[n]), elements=0 if alone else b * g * r * tq * tk)
 
     def exponentials(self, at: Place, i: int, j: int, keys: Array) -> tuple[Array, Array, Array]:
-        """exp(S − m), its sums (…, j − i, 1) and log Σ exp S (…, j − i): m may be any number of a row's own.
+        """exp(S − m), its sums (…, j − i, 1) and log Σ exp S (…, j − i). Any m gives a row the same softmax.
 
-        m = 0 will nearly always do, and spares two passes. Rows whose sum then is too large or too small for an
-        exact result are done again with m their largest score.
+        m = 0 nearly always suffices and saves two passes. Rows whose sum is then too large or too small to be exact
+        are computed again with their largest score as m.
         """
         scores = self.scores(at, i, j, keys)
         with np.errstate(over="ignore"):
@@ -257,7 +274,7 @@ class _Job:
         if self.bias is not None:
             scores += self.bias[at][..., i:j, :seen]
         if self.causal:
-            first = seen - (j - i)  # the block's first query sees up to this key; earlier ones are seen by all
+            first = seen - (j - i)  # the last key that the block's first query sees; earlier keys are visible to all
             start = max(first, 0)
             scores[..., start:] += self.future[: j - i, start - first : j - i]
         if self.mask is not None:
@@ -265,7 +282,7 @@ class _Job:
         return scores
 
     def keep(self, at: Place, i: int, j: int, seen: int) -> Array:
-        """Dropout's factors: each weight's random number is that of its place in the whole (B, H, Tq, Tk)."""
+        """Dropout's factors. A weight's random number is that of its position in the whole (B, H, Tq, Tk)."""
         b, g, r, tq, tk = self.shape
         heads = [
             (n * g + m) * r + o
@@ -281,7 +298,7 @@ class _Job:
 
 
 class _BiasGradient:
-    """Adds up dS in the shape the bias had before it was broadcast."""
+    """Sums dS to the shape that the bias had before it was broadcast."""
 
     def __init__(self, job: _Job) -> None:
         self.total = np.zeros(job.bias_shape, dtype=job.q.dtype)

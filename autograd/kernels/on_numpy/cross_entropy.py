@@ -1,4 +1,4 @@
-"""Cross entropy in blocks of rows; probabilities are made only in the backward. Formulas: ../reference."""
+"""Cross entropy in blocks of rows; probabilities are computed only in the backward. Formulas: ../reference."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Dropout in blocks: a block's random numbers are made where they are used. Formula: ../reference/dropout.py."""
+"""Dropout in blocks: a block's random numbers are generated where they are used. Formula: ../reference/dropout.py."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The embedding's gradient, added where it belongs. Formula: ../reference/embedding.py."""
+"""The embedding's gradient, added row by row to the table's. Formula: ../reference/embedding.py."""
 
 from __future__ import annotations
 
@@ -23,6 +23,6 @@ class Rows(Deposit):
         self.ids, self.source, self.shape = ids, dy, shape
 
     def add_to(self, buffer: Array) -> None:
-        """One row after another: half a microsecond each, a fourth of what `add.at` or sorting and reducing take."""
+        """One row after another: half a microsecond each, a quarter of what `add.at` or sorting and reducing take."""
         for i, row in zip(self.ids.tolist(), self.source, strict=True):
             buffer[i] += row

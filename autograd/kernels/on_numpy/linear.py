@@ -32,10 +32,19 @@ def _add(rows: Array, bias: Array) -> None:
 
 
 def linear_backward(dy: Array, saved: Any) -> tuple[Array | None, Product | None, Array | None]:
-    """The weight's gradient is left as a product to be computed where it belongs."""
+    """dweight is a Product, which is computed when its buffer is known."""
     rows, shape, weight, transposed, (needs_x, needs_weight, needs_bias) = saved
     flat = dy.reshape(len(rows), dy.shape[-1])
     dx = (flat @ (weight if transposed else weight.T)).reshape(shape) if needs_x else None
-    dweight = (Product(flat, rows) if transposed else Product(rows, flat)) if needs_weight else None
+    left, right = (flat, rows) if transposed else (rows, flat)
+    dweight = Product(left, right, _multiply) if needs_weight else None
     dbias = np.ones(len(flat), dtype=flat.dtype) @ flat if needs_bias else None
     return dx, dweight, dbias
+
+
+def _multiply(left: Array, right: Array, out: Array, beta: float) -> None:
+    """out ← left @ right + beta · out, for a beta of 0 or 1; for 0 the product is written in place."""
+    if beta:
+        out += left @ right
+    else:
+        np.matmul(left, right, out=out)

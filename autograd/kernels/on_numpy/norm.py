@@ -77,8 +77,8 @@ def layer_norm_backward(dy: Array, saved: Any) -> tuple[Array | None, Array | No
 
 @functools.lru_cache(maxsize=8)
 def ones(c: int, dtype: np.dtype) -> Array:
-    """What a row is multiplied with to give its sum. Divided by c afterwards, because the mean of equal numbers must be
-    that number, and 1/c is rounded."""
+    """The vector whose product with a row is the row's sum. Dividing that by c gives exactly 7 for a row of 7s, which a
+    vector of 1/c would not: 1/c is rounded."""
     return np.ones(c, dtype=dtype)
 
 

@@ -4,7 +4,7 @@ Every function works in any floating precision and on either array library. `f` 
 backward needs; `f_backward` takes the gradient of the loss with respect to f's result (dy) and what was saved,
 and returns the gradient with respect to each array f was given.
 
-Nothing here is written for speed; `on_numpy` and `on_cupy` hold the same names at speed, tested against these.
+Nothing here is written for speed: `on_numpy` and `on_cupy` have fast functions of the same names, tested against these.
 """
 
 from .activation import erf, erf_backward, gelu, gelu_backward

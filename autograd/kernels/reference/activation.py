@@ -9,7 +9,7 @@ from typing import Any
 from ...device import Array, array_module
 
 SQRT_2_OVER_PI = math.sqrt(2 / math.pi)
-CUBIC = 0.044715  # fitted by Hendrycks & Gimpel 2016, section 2, so that the tanh form follows the exact one
+CUBIC = 0.044715  # the constant that Hendrycks & Gimpel 2016, section 2, give for the tanh form
 
 
 def gelu(x: Array, approximate: str = "tanh", needs: bool = True) -> tuple[Array, Any]:
@@ -56,7 +56,7 @@ LARGEST = 6.0  # erfc(6) ≈ 2e-17: beyond it erf is 1 in double precision
 def erf(x: Array) -> tuple[Array, Any]:
     """The error function, within two units in the last place in double precision.
 
-    |x| ≤ 1: the Taylor series in x², whose terms fall so fast that they cannot cancel.
+    |x| ≤ 1: the Taylor series, whose terms shrink so fast that their alternating signs lose no digits.
     |x| > 1: 1 − erfc(|x|), with erfc(x) = exp(−x²) g(x) and g smooth enough for one polynomial. The error of the
     polynomial hardly matters, since erfc(1) is only 0.16 and falls from there.
 
@@ -93,7 +93,7 @@ def _horner(coefficients: tuple[float, ...], x: Array) -> Array:
 
 @functools.cache
 def _taylor_coefficients() -> tuple[float, ...]:
-    """Those of erf(x)/x − 1: the 1 is added last, as x itself, so that the sum rounds once."""
+    """The coefficients of erf(x)/x − 1 in powers of x². The 1 is added last, as x itself, so the sum rounds once."""
     scale = 2 / math.sqrt(math.pi)
     series = [scale * (-1) ** n / (math.factorial(n) * (2 * n + 1)) for n in range(TAYLOR_TERMS)]
     return (scale - 1, *series[1:])
@@ -101,9 +101,9 @@ def _taylor_coefficients() -> tuple[float, ...]:
 
 @functools.cache
 def _far_coefficients() -> tuple[float, ...]:
-    """The polynomial in t = (x − 1)/(x + 1) that meets erfc(x) exp(x²) in the Chebyshev points of 0 ≤ t ≤ 5/7.
+    """The polynomial in t = (x − 1)/(x + 1) that equals erfc(x) exp(x²) at the Chebyshev points of 0 ≤ t ≤ 5/7.
 
-    Worked out here, in Python's own exact fractions, from the standard library's math.erfc: no table to trust.
+    It is computed here, in exact fractions, from the standard library's math.erfc: there is no table to trust.
     """
     from fractions import Fraction
 

@@ -18,14 +18,14 @@ def adam_step(
     weight_decay: float,
     scale: float | Array = 1.0,
 ) -> None:
-    """Updates parameter, m and v in place. step counts from 1; the gradient is used times `scale` (clipping).
+    """Updates parameter, m and v in place. step counts from 1; the gradient is multiplied by `scale` (clipping).
 
-    step and scale: numbers, or on a GPU arrays of one; where scale is none (NaN), because the gradient is not finite,
-    nothing changes.
+    step, scale: numbers, or one-element arrays on a GPU. A scale of NaN means that the gradient was not finite: nothing
+    is changed.
 
     m and v are running means of the gradient and of its square. Both start at 0, so that after t steps they are
-    too small by 1 − βᵗ: the bias correction divides by it. Each coordinate then moves by about lr, whatever the
-    size of its gradient. Decay pulls the parameter towards 0 by lr · weight_decay, apart from the gradient.
+    too small by a factor of 1 − βᵗ: the bias correction divides by it. Each coordinate then moves by about lr, whatever
+    the size of its gradient. Decay shrinks the parameter by lr · weight_decay of itself, independently of the gradient.
 
     Formula: p ← p − lr (m̂ / (√v̂ + eps) + weight_decay · p), m̂ = m / (1 − β₁ᵗ), v̂ = v / (1 − β₂ᵗ)
     Paper: Kingma & Ba 2015, "Adam: a method for stochastic optimization", algorithm 1; Loshchilov & Hutter 2019
@@ -33,7 +33,7 @@ def adam_step(
     Test: tests/test_adam.py
     """
     xp = array_module(parameter)
-    scale = xp.asarray(scale, dtype=parameter.dtype)  # as an array of its own precision it would decide all others'
+    scale = xp.asarray(scale, dtype=parameter.dtype)  # else a wider scale would widen all that follows
     g = gradient * scale
     new_m = beta1 * m + (1 - beta1) * g
     new_v = beta2 * v + (1 - beta2) * g * g

@@ -10,6 +10,7 @@ import math
 from typing import Any
 
 from ...device import Array, Key, array_module
+from ..deposit import sum_to
 from .dropout import keep_factors
 from .softmax import softmax, softmax_backward
 
@@ -25,7 +26,10 @@ def attention(
     key: Key | None = None,
     needs: tuple[bool, bool, bool, bool] = (True, True, True, True),
 ) -> tuple[Array, Any]:
-    """Every query takes the mean of the values, weighted by how well its key fits. → (B, H, Tq, D)
+    """For each query the mean of the values, weighted by how well each one's key matches it. → (B, H, Tq, D)
+
+    A score is a sum of D products; for entries of variance 1 its variance is D. Dividing by √D keeps it near 1, where
+    softmax has a useful gradient (section 3.2.1).
 
     mask: boolean, True where a query may look, broadcast to (B, H, Tq, Tk). bias: added to the scores, with a
     gradient. causal: query i sees keys up to Tk − Tq + i, so that the last query sees all (with a cache, Tq < Tk).
@@ -54,11 +58,11 @@ def attention(
 
 
 def attention_backward(dy: Array, saved: Any) -> tuple[Array | None, Array | None, Array | None, Array | None]:
-    """With P = softmax(S), S = q kᵀ/√D + bias + M and y = P v, from the end to the beginning:
+    """With S = q kᵀ/√D + bias + M, P = softmax(S), dropout factors F (1 without dropout) and y = (P∘F) v, backwards:
 
-    dv = Pᵀ dy and dP = dy vᵀ (a product), dS = P ∘ (dP − Σⱼ dP∘P) (softmax; 0 wherever P is 0, so nothing flows
-    through the mask), dbias = dS, dq = dS k/√D and dk = dSᵀ q/√D (a product again).
-    A key head that served several query heads adds up what comes from each.
+    dv = (P∘F)ᵀ dy and dP = (dy vᵀ) ∘ F (a product), dS = P ∘ (dP − Σⱼ dP∘P) (softmax; 0 wherever P is 0, so nothing
+    flows through the mask), dbias = dS, dq = dS k/√D and dk = dSᵀ q/√D (a product again).
+    Where several query heads share a key head, dk and dv are summed over them.
     """
     q, k, v, bias, scale, used, factors, saved_softmax, (needs_q, needs_k, needs_v, needs_bias) = saved
     heads, groups = q.shape[1], k.shape[1]
@@ -71,7 +75,7 @@ def attention_backward(dy: Array, saved: Any) -> tuple[Array | None, Array | Non
             dweights = dweights * factors
         dscores = softmax_backward(dweights, saved_softmax)
         if needs_bias and bias is not None:
-            dbias = _sum_to(dscores, bias.shape)
+            dbias = sum_to(dscores, bias.shape)
         if needs_q:
             dq = dscores @ _repeat_heads(k, heads) * scale
         if needs_k:
@@ -92,10 +96,3 @@ def _repeat_heads(x: Array, heads: int) -> Array:
 def _sum_heads(x: Array, groups: int) -> Array:
     b, h, t, d = x.shape
     return x if h == groups else x.reshape(b, groups, h // groups, t, d).sum(axis=2)
-
-
-def _sum_to(x: Array, shape: tuple[int, ...]) -> Array:
-    """The gradient of something of `shape` that was broadcast to x: summed where it was repeated."""
-    x = x.sum(axis=tuple(range(x.ndim - len(shape))))
-    repeated = tuple(i for i, extent in enumerate(shape) if extent == 1 and x.shape[i] != 1)
-    return x.sum(axis=repeated, keepdims=True)

@@ -17,9 +17,9 @@ def linear(
     transposed: bool = False,
     needs: tuple[bool, bool, bool] = (True, True, True),
 ) -> tuple[Array, Any]:
-    """x (…, I), weight (I, O), bias (O,) or None → (…, O). A column of the weight makes one output.
+    """x (…, I), weight (I, O), bias (O,) or None → (…, O). Each column of the weight gives one output.
 
-    transposed: the weight is stored (O, I), as a table of embeddings is that also serves as the output layer.
+    transposed: the weight is stored (O, I), as the embedding table is when it also serves as the output layer.
 
     Formula: y = x W + b
     Paper: Rumelhart, Hinton & Williams 1986, "Learning representations by back-propagating errors", equation 1

@@ -1,4 +1,4 @@
-"""Layer normalization over the last axis, and the root-mean-square normalization that came of it.
+"""Layer normalization over the last axis, and root-mean-square normalization, which leaves out the mean.
 
 … any leading axes, C channels.
 """
@@ -43,8 +43,8 @@ def layer_norm_backward(dy: Array, saved: Any) -> tuple[Array | None, Array | No
 
     x̂ = (x − μ) s. The mean and the variance depend on x too: ∂μ/∂xᵢ = 1/C and ∂s/∂xᵢ = −s² x̂ᵢ / C, so
     dxᵢ = s nᵢ − s mean(n) − s x̂ᵢ mean(n x̂).
-    Each of the last two terms removes from n what the normalization makes impossible: moving the mean, and
-    stretching along x̂.
+    The last two terms remove from n its parts along a shift of all channels and along x̂: shifting x, or scaling it,
+    changes nothing in x̂ (but for eps).
     """
     normalized, inverse_std, weight, (needs_x, needs_weight, needs_bias) = saved
     leading = tuple(range(dy.ndim - 1))
@@ -66,7 +66,7 @@ def rms_norm(
     """Each position is scaled to mean square 1, then given a learned scale. x (…, C), weight (C,).
 
     Formula: y = x̂ · weight, x̂ = x / √(mean(x²) + eps)
-    Paper: Zhang & Sennrich 2019, "Root mean square layer normalization", section 3
+    Paper: Zhang & Sennrich 2019, "Root mean square layer normalization", section 4
     Example: examples/07_positions.py
     Test: tests/test_gradients.py
     """
@@ -79,7 +79,7 @@ def rms_norm(
 def rms_norm_backward(dy: Array, saved: Any) -> tuple[Array | None, Array | None]:
     """With r = 1/√(mean(x²) + eps) and n = dy · weight: ∂r/∂xᵢ = −r² x̂ᵢ / C, so dxᵢ = r nᵢ − r x̂ᵢ mean(n x̂).
 
-    Only stretching along x̂ is impossible here; a shift is not.
+    Only scaling x leaves x̂ unchanged here; shifting it does not.
     """
     normalized, inverse_rms, weight, (needs_x, needs_weight) = saved
     dx = dweight = None

@@ -8,11 +8,11 @@ from ...device import Array, array_module
 
 
 def softmax(x: Array, axis: int = -1) -> tuple[Array, Any]:
-    """Scores become probabilities: positive, and each line along `axis` sums to 1.
+    """Scores become probabilities: positive, with a sum of 1 along `axis`.
 
     Subtracting the largest score changes nothing (numerator and denominator shrink alike) and keeps exp from
-    overflowing. A line of nothing but −∞ has no distribution; it gives zeros, so that a position which may look
-    nowhere contributes nothing.
+    overflowing. Where all scores are −∞ there is no distribution; the result is 0, so that an attention query which may
+    look nowhere gives 0.
 
     Formula: softmax(x)ᵢ = exp(xᵢ − max x) / Σⱼ exp(xⱼ − max x)
     Paper: Bridle 1990, "Probabilistic interpretation of feedforward classification network outputs", section 2
@@ -33,7 +33,7 @@ def softmax_backward(dy: Array, saved: Any) -> Array:
 
 
 def log_softmax(x: Array, axis: int = -1) -> tuple[Array, Any]:
-    """The logarithm of softmax, computed without ever forming a probability that could round to 0.
+    """The logarithm of softmax, without taking the logarithm of a probability that may have rounded to 0.
 
     Formula: log softmax(x)ᵢ = xᵢ − max x − log Σⱼ exp(xⱼ − max x)
     Paper: Bridle 1990, "Probabilistic interpretation of feedforward classification network outputs", section 2
@@ -54,7 +54,7 @@ def log_softmax_backward(dy: Array, saved: Any) -> Array:
 
 
 def _finite_max(x: Array, axis: int) -> Array:
-    """The largest score of each line, 0 where all are −∞ (−∞ − (−∞) is not a number)."""
+    """The largest score along `axis`, 0 where all are −∞ (because −∞ − (−∞) is NaN)."""
     xp = array_module(x)
     largest = x.max(axis=axis, keepdims=True)
     return xp.where(xp.isneginf(largest), 0, largest)
