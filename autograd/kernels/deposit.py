@@ -1,4 +1,4 @@
-"""Gradients on their way through `backward`: their sums, and deposits, which are not computed before they are added.
+"""Gradients on their way through `backward`: their sums, and deposits: gradients that are computed when they are added.
 
 A weight's gradient is as large as the weight. Computing it as a new array and then adding that to the gradient buffer
 passes over memory twice; a deposit computes it straight into the buffer. An operation returns a deposit in place of an
