@@ -45,7 +45,7 @@ def read_on(model, hidden, ids, masks, at):
     ("positions", "activation"),
     [*product(["learned"], FORMS["activation"]), *product(FORMS["positions"], ["gelu"])],
 )
-@settings(max_examples=8)
+@settings(max_examples=8, deadline=None)
 @given(
     form=st.fixed_dictionaries(
         {
@@ -165,7 +165,7 @@ def test_a_reader_is_of_its_model_and_has_room():
         generate(model, [1], T + 1, reader=OneText(model))
 
 
-@settings(max_examples=30)
+@settings(max_examples=30, deadline=None)
 @given(
     texts=st.lists(st.lists(st.integers(0, 1), min_size=3, max_size=T), min_size=2, max_size=6),
     last=st.integers(1, 3),

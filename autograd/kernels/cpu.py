@@ -15,7 +15,8 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from pathlib import Path
 
 import numpy
 
@@ -25,21 +26,41 @@ WORTH_SHARING = 1 << 20  # elements: waking another thread costs 60 to 90 µs, s
 
 @functools.cache
 def cores() -> int:
-    """Cores this process may use: OMP_NUM_THREADS, else the lesser of its affinity and its cgroup's quota."""
-    asked = os.environ.get("OMP_NUM_THREADS", "").partition(",")[0]
-    if asked.isdigit() and int(asked) > 0:
+    """Cores this process may use: OMP_NUM_THREADS, else the least of its affinity and the quotas of its cgroups."""
+    asked = os.environ.get("OMP_NUM_THREADS", "").partition(",")[0].strip()
+    if asked.isdecimal() and int(asked) > 0:
         return int(asked)
     try:
         allowed = len(os.sched_getaffinity(0))
     except AttributeError:  # macOS, Windows
         allowed = os.cpu_count() or 1
-    try:
-        with open("/sys/fs/cgroup/cpu.max", encoding="ascii") as file:
-            quota, period = file.read().split()
-        allowed = min(allowed, max(1, -(-int(quota) // int(period))))
-    except (OSError, ValueError):  # no such file, or "max"
-        pass
-    return allowed
+    return min([allowed, *_quotas()])
+
+
+PROCESS_CGROUPS, CGROUPS = Path("/proc/self/cgroup"), Path("/sys/fs/cgroup")  # of Linux
+
+
+def _quotas() -> Iterator[int]:
+    """The cores, rounded up, that each control group around this process leaves to it."""
+    with suppress(OSError, ValueError):
+        for line in PROCESS_CGROUPS.read_text().splitlines():
+            _, controllers, path = line.split(":", 2)  # of version 2, which is one hierarchy, no controllers are named
+            if controllers and "cpu" not in controllers.split(","):
+                continue
+            root = CGROUPS / "cpu" if controllers else CGROUPS
+            place = root / path.lstrip("/")
+            for directory in (place, *place.parents):
+                if directory.is_relative_to(root):
+                    yield from _quota(directory)
+
+
+def _quota(directory: Path) -> Iterator[int]:
+    files = (["cpu.max"], ["cpu.cfs_quota_us", "cpu.cfs_period_us"])  # of version 2 and of version 1
+    for names in files:
+        with suppress(OSError, ValueError):  # there is no such file, or no limit: "max"
+            quota, period = (int(word) for name in names for word in (directory / name).read_text().split())
+            if quota > 0:
+                yield max(1, -(-quota // period))
 
 
 def for_blocks(n: int, size: int, body: Callable[[int, int, int], None], elements: int | None = None) -> None:
@@ -85,7 +106,9 @@ def for_tasks(n: int, task: Callable[[int], None], elements: int) -> None:
             work()
         finally:
             for other in others:
-                other.result()
+                other.exception()  # waits: nobody writes into the arrays any more when an error reaches the caller
+        for other in others:
+            other.result()
 
 
 class _Inside(threading.local):
@@ -97,13 +120,12 @@ class _Inside(threading.local):
 _inside = _Inside()
 
 
+POOL = "autograd's kernels"  # what its threads are called
+
+
 @functools.cache
 def _pool() -> ThreadPoolExecutor:
-    return ThreadPoolExecutor(max_workers=max(1, cores() - 1), thread_name_prefix="kernels")
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_pool.cache_clear)  # threads do not survive a fork
+    return ThreadPoolExecutor(max_workers=max(1, cores() - 1), thread_name_prefix=POOL)
 
 
 @functools.cache
@@ -159,6 +181,26 @@ def one_blas_thread() -> Iterator[None]:
             _users -= 1
             if _users == 0 and _openblas() is not None:
                 set_blas_threads(_usual)
+
+
+def _is_alone() -> bool:
+    """Whether no other thread of this process can be in a matrix product: there is none, or only our idle ones."""
+    others = [thread for thread in threading.enumerate() if thread is not threading.current_thread()]
+    return _users == 0 and all(thread.name.startswith(POOL) for thread in others)
+
+
+def _after_fork() -> None:
+    """Threads do not survive a fork: there is no pool, and whoever held the lock or used one thread is not here."""
+    global _lock, _users
+    _pool.cache_clear()
+    _lock = threading.Lock()
+    if _users and _openblas() is not None:
+        set_blas_threads(_usual)
+    _users = 0
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)
 
 
 def blas_info() -> dict[str, str | int | None]:
@@ -223,7 +265,8 @@ IDLE = "20"  # OpenBLAS's waiting threads sleep after 2**20 clock ticks: ready f
 def configure() -> None:
     """Changes settings of the whole process that make training faster, except those that the user has set.
 
-    Keeps freed memory for reuse (glibc) and lets OpenBLAS's idle threads sleep. Without it all works, but slower.
+    Keeps freed memory for reuse (glibc), limits OpenBLAS to `cores()` and lets its idle threads sleep. Without it all
+    works, but slower. OpenBLAS's threads are left as they are where other threads run, which may be in a product.
     """
     if not any(name.startswith("MALLOC_") for name in os.environ):
         try:
@@ -232,7 +275,11 @@ def configure() -> None:
             libc.mallopt(M_TRIM_THRESHOLD, KEEP)
         except (OSError, AttributeError, TypeError):  # not glibc
             pass
-    if os.environ.get("OPENBLAS_THREAD_TIMEOUT") or _openblas() is None:
+    if _openblas() is None:
+        return
+    if not os.environ.get("OPENBLAS_NUM_THREADS") and blas_threads() > cores():
+        set_blas_threads(cores())
+    if os.environ.get("OPENBLAS_THREAD_TIMEOUT") or not _is_alone():
         return
     library, _, _ = _openblas()
     os.environ["OPENBLAS_THREAD_TIMEOUT"] = IDLE

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from autograd import float_type, use_device, use_tf32
+from autograd import configure, float_type, use_device, use_tf32
 
 from ..errors import BadInput
 from ..generate import Rule, lay_out
@@ -23,6 +23,7 @@ USES = {
 
 def choose_device(device: str, dtype: str = "float32") -> None:
     """Computes there and so from now on. Raises BadInput where this machine cannot, with the remedy."""
+    configure()
     try:
         use_device(device)
     except ValueError as error:
