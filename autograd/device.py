@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextvars
 import hashlib
 import math
+import operator
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -38,8 +39,12 @@ def is_numpy(x: Array) -> bool:
 
 
 def as_array(x: Any) -> Array:
-    """x itself if it is an array, else an array made of the number or the list."""
-    return x if type(x) is numpy.ndarray else array_module(x).asarray(x)
+    """x itself if it is an array, else an array made of the number or the list. Raises TypeError for anything else."""
+    if type(x) is numpy.ndarray:
+        return x
+    if not is_numpy(x) and not hasattr(x, "dtype"):
+        raise TypeError(f"a tensor holds an array of numbers, and this is {x!r:.60}, of type {type(x).__name__}")
+    return array_module(x).asarray(x)
 
 
 def device_of(x: Array) -> str:
@@ -119,9 +124,13 @@ class Key:
 
     seed: int
 
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "seed", int(operator.index(self.seed)))  # NumPy's integers are as good as Python's
+
     def fold(self, *parts: int | str) -> Key:
         """A new key, unrelated to this one, for each different sequence of names and numbers."""
-        text = repr((self.seed, *parts)).encode()
+        plain = [part if isinstance(part, str) else int(operator.index(part)) for part in parts]
+        text = repr((self.seed, *plain)).encode()
         return Key(int.from_bytes(hashlib.blake2b(text, digest_size=8).digest(), "little"))
 
     def bits(self, shape: int | tuple[int, ...], xp: ModuleType = numpy, start: int = 0) -> Array:

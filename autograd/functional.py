@@ -2,7 +2,7 @@
 
 `use(...)` and the array's device choose the room of kernels (kernels/__init__.py); `use("composed")` runs the formulas
 of `composed.py` instead. Arguments are checked here, once, so that kernels need not. Every function raises TypeError
-for tensors on different devices.
+for tensors on different devices, and those that are not linear in x for an x that is not floating-point.
 
 Ids, targets and masks may be NumPy arrays even where the tensor that they are used with is on a GPU: they are checked
 on the CPU, so that nothing waits for the GPU, and then copied to it. A batch can stay on the CPU until it is used.
@@ -58,10 +58,7 @@ def embedding(ids: Any, table: Any) -> Tensor:
 
 
 def softmax(x: Any, axis: int = -1) -> Tensor:
-    """exp(xᵢ) / Σⱼ exp(xⱼ) along `axis`, for x of any shape with that axis; all zeros where every xⱼ is −∞.
-
-    Raises TypeError for numbers that are not floating-point.
-    """
+    """exp(xᵢ) / Σⱼ exp(xⱼ) along `axis`, for x of any shape with that axis; all zeros where every xⱼ is −∞."""
     x = _floating("softmax", x)
     if is_composed():
         return composed.softmax(x, axis)
@@ -71,10 +68,7 @@ def softmax(x: Any, axis: int = -1) -> Tensor:
 
 
 def log_softmax(x: Any, axis: int = -1) -> Tensor:
-    """xᵢ − log Σⱼ exp(xⱼ) along `axis`, for x of any shape with that axis.
-
-    Raises TypeError for numbers that are not floating-point.
-    """
+    """xᵢ − log Σⱼ exp(xⱼ) along `axis`, for x of any shape with that axis."""
     x = _floating("log_softmax", x)
     if is_composed():
         return composed.log_softmax(x, axis)
@@ -98,7 +92,7 @@ def cross_entropy(
     where "mean" finds no target that counts; TypeError for targets that are not integers; IndexError for a target
     outside 0 … V − 1.
     """
-    logits, targets = as_tensor(logits), _integers("cross_entropy", targets)
+    logits, targets = _floating("cross_entropy", logits), _integers("cross_entropy", targets)
     _check_cross_entropy(logits, targets, label_smoothing, reduction)
     shape, v = targets.shape, logits.shape[-1]
     rows, targets = ops.reshape(logits, (-1, v)), targets.reshape(-1)
@@ -136,7 +130,7 @@ def layer_norm(x: Any, weight: Any = None, bias: Any = None, eps: float = 1e-5) 
 
     Raises ValueError for a weight or bias of another shape.
     """
-    x, weight, bias = as_tensor(x), _optional(weight), _optional(bias)
+    x, weight, bias = _floating("layer_norm", x), _optional(weight), _optional(bias)
     same_device("layer_norm", x, weight, bias)
     for name, t in (("weight", weight), ("bias", bias)):
         if t is not None and t.shape != x.shape[-1:]:
@@ -150,7 +144,7 @@ def layer_norm(x: Any, weight: Any = None, bias: Any = None, eps: float = 1e-5) 
 
 def rms_norm(x: Any, weight: Any, eps: float = 1e-5) -> Tensor:
     """x / √(mean(x²) + eps) · weight over the last axis. x (…, C); weight (C,). Raises ValueError on other shapes."""
-    x, weight = as_tensor(x), as_tensor(weight)
+    x, weight = _floating("rms_norm", x), as_tensor(weight)
     same_device("rms_norm", x, weight)
     if weight.shape != x.shape[-1:]:
         raise ValueError(f"rms_norm: weight {weight.shape} does not fit the last axis of x {x.shape}")
@@ -163,7 +157,7 @@ def rms_norm(x: Any, weight: Any, eps: float = 1e-5) -> Tensor:
 
 def gelu(x: Any, approximate: str = "tanh") -> Tensor:
     """x Φ(x), exactly (approximate="none") or in GPT-2's form with tanh ("tanh"). Raises ValueError otherwise."""
-    x = as_tensor(x)
+    x = _floating("gelu", x)
     if approximate not in ("tanh", "none"):
         raise ValueError(f"gelu: approximate must be 'tanh' or 'none', not {approximate!r}")
     if is_composed():
@@ -178,7 +172,7 @@ def dropout(x: Any, p: float, key: Key | None) -> Tensor:
 
     Raises ValueError for a p outside 0 … 1.
     """
-    x = as_tensor(x)
+    x = _floating("dropout", x)
     if not 0 <= p <= 1:
         raise ValueError(f"dropout: p is a probability, and was {p}")
     if p == 0 or key is None:
@@ -202,12 +196,15 @@ def attention(
 ) -> Tensor:
     """softmax(q kᵀ/√D + bias + M) v for q (B, H, Tq, D) and k, v (B, G, Tk, D), G dividing H → (B, H, Tq, D).
 
-    mask: boolean, True where a query may look; broadcast to (B, H, Tq, Tk). bias: added to the scores, with a
-    gradient; broadcast likewise. causal: query i sees keys up to Tk − Tq + i. A query that may look nowhere gives 0.
-    Without a key there is no dropout. Raises ValueError for shapes that do not fit and for a dropout outside 0 … 1,
-    and TypeError for a mask that is not boolean.
+    mask: boolean, True where a query may look; broadcast to (B, H, Tq, Tk). It is not copied, so it must not change
+    before the backward. bias: added to the scores, with a gradient; broadcast likewise. causal: query i sees keys up to
+    Tk − Tq + i. A query that may look nowhere gives 0. Without a key there is no dropout.
+
+    Raises ValueError for shapes that do not fit and for a dropout outside 0 … 1, and TypeError for a mask that is not
+    boolean.
     """
-    q, k, v, bias, mask = as_tensor(q), as_tensor(k), as_tensor(v), _optional(bias), bare(mask)
+    q, k, v = (_floating("attention", x) for x in (q, k, v))
+    bias, mask = _optional(bias), bare(mask)
     _check_attention(q, k, v, mask, bias)
     mask = None if mask is None else _beside(q, mask)
     dropout = dropout if key is not None else 0.0
@@ -252,13 +249,14 @@ def check_range(name: str, ids: Array, n: int) -> None:
 def _floating(name: str, x: Any) -> Tensor:
     x = as_tensor(x)
     if not is_floating(x.dtype):
-        raise TypeError(f"{name}: x must be floating-point numbers (1.0, not 1), and these are {x.dtype}")
+        raise TypeError(f"{name}: it needs floating-point numbers (1.0, not 1), and these are {x.dtype}")
     return x
 
 
 def _integers(name: str, ids: Any) -> Array:
+    """A copy of the ids, so that the backward sees those of the forward."""
     ids = bare(ids)
-    ids = array_module(ids).asarray(ids)
+    ids = array_module(ids).array(ids)
     if ids.dtype.kind not in "iu":
         raise TypeError(f"{name}: ids must be integers, and these are {ids.dtype}")
     return ids

@@ -36,9 +36,15 @@ class Guard:
 
 def _content(tensor: Any) -> tuple[int, int] | None:
     array = tensor.data
-    if tensor.grad_buffer is not None or not is_numpy(array) or not array.flags.writeable:
+    if tensor.grad_buffer is not None or not is_numpy(array) or not _can_change(array):
         return None
     return id(array), _fingerprint(array)
+
+
+def _can_change(array: np.ndarray) -> bool:
+    """Whether it is writeable, or a view of what is."""
+    base = array.base
+    return array.flags.writeable or (type(base) is np.ndarray and base.flags.writeable)
 
 
 def _fingerprint(array: np.ndarray) -> int:

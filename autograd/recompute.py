@@ -19,10 +19,10 @@ def checkpoint(function: Callable[..., Tensor], *inputs: Any, parameters: Sequen
     the same operations on the same numbers, so the gradients have the same bits. If each of n layers is a checkpoint,
     memory holds n inputs and the activations of one layer, for about a third more time.
 
-    inputs: tensors, arrays, numbers or None, the arguments of function. parameters: every other tensor that function
-    reads and that requires a gradient. One that is missing here raises RuntimeError in the backward; one that is listed
-    but not read has a gradient of zeros. function must give the same result at every call: its random numbers come from
-    a key.
+    inputs: the arguments of function; gradients flow to the tensors among them. parameters: every other tensor that
+    function reads and that requires a gradient. One that is missing here raises RuntimeError in the backward; one that
+    is listed but not read has a gradient of zeros. function must give the same result at every call: its random numbers
+    come from a key.
 
     Formula: memory n · inputs + 1 · activations, in place of n · activations; time forward + (forward + backward)
     Paper: Chen et al. 2016, "Training deep nets with sublinear memory cost", section 4
@@ -32,8 +32,10 @@ def checkpoint(function: Callable[..., Tensor], *inputs: Any, parameters: Sequen
     with no_grad():
         result = function(*inputs)
     again = _Run(function, inputs, depth())
-    operands = tuple(x if isinstance(x, Tensor) else None for x in inputs) + tuple(parameters)
-    return record(result.data, operands, lambda g: again.gradients(g, parameters))
+    parameters = tuple(dict.fromkeys(parameters))  # a tied weight may be named twice, and has one gradient
+    operands = tuple(x if isinstance(x, Tensor) else None for x in inputs) + parameters
+    value = result.data.view()  # of its own: a result becomes read-only, and function may return an input as it is
+    return record(value, operands, lambda g: again.gradients(g, parameters))
 
 
 class _Run:

@@ -228,8 +228,9 @@ class Tensor:
     ) -> None:
         """Adds to each leaf's `.grad` the gradient of Σ gradient · self (of self, where self is one number).
 
-        retain_graph keeps what another backward through the same graph would need. on_leaf(leaf, array)
-        receives each finished leaf gradient in place of `.grad`, as soon as its last contribution is in.
+        retain_graph keeps what another backward through the same graph would need. on_leaf(leaf, array) receives each
+        finished leaf gradient in place of `.grad`, as soon as its last contribution is in; leaves may share the array,
+        so it must not be changed. Two threads must not run a backward into the same leaf at once.
         Raises RuntimeError for a tensor that depends on no leaf with requires_grad, for a tensor of several elements
         without a gradient, for a freed graph, and for a recorded leaf that has changed; ValueError for a gradient of
         another shape.

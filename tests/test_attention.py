@@ -193,8 +193,10 @@ class TestDropout:
         arrays = qkv()
         np.testing.assert_array_equal(ag.attention(*arrays, dropout=0.5).data, ag.attention(*arrays).data)
 
-    def test_every_depth_drops_the_same(self):
-        arrays = qkv(tq=140, tk=140)
+    @pytest.mark.parametrize(("tq", "tk"), [(140, 140), (128, 3), (100, 17), (64, 64)])
+    def test_every_depth_drops_the_same(self, tq, tk):
+        """Also where the first queries, a whole block of them, see no key."""
+        arrays = qkv(tq=tq, tk=tk)
         options = {"causal": True, "dropout": 0.5, "key": Key(2)}
         here = with_gradients(*arrays, **options)
         with ag.use("reference"):

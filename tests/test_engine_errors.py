@@ -109,6 +109,29 @@ class TestChangedValues:
         with pytest.raises(RuntimeError, match="changed in place"):
             early.backward()
 
+    def test_a_view_that_cannot_be_written_of_an_array_that_can(self):
+        array = np.ones(3)
+        view = array.view()
+        view.flags.writeable = False
+        x = Tensor(view, requires_grad=True)
+        y = (x * x).sum()
+        array[0] = 5
+        with pytest.raises(RuntimeError, match="multiply"):
+            y.backward()
+
+    def test_ids_and_indices_are_those_of_the_forward(self):
+        ids, targets = np.array([0, 1]), np.array([2, 0])
+        table = leaf(1.0, 2.0, 3.0)
+        logits = Tensor(np.zeros((2, 3)), requires_grad=True)
+        tables = Tensor(np.ones((3, 1)), requires_grad=True)
+        losses = [table[ids].sum(), ag.embedding(ids, tables).sum(), ag.cross_entropy(logits, targets, reduction="sum")]
+        ids[:], targets[:] = 2, 1
+        for loss in losses:
+            loss.backward()
+        np.testing.assert_array_equal(table.grad, [1, 1, 0])
+        np.testing.assert_array_equal(tables.grad[:, 0], [1, 1, 0])
+        np.testing.assert_allclose(logits.grad, [[1 / 3, 1 / 3, -2 / 3], [-2 / 3, 1 / 3, 1 / 3]])
+
     def test_after_backward_everything_may_change(self):
         x = leaf(1.0, 2.0)
         y = (x * x).sum()
@@ -195,10 +218,20 @@ class TestValues:
             ag.embedding([0.0], np.ones((3, 2)))
 
     @pytest.mark.parametrize("depth", DEPTHS)
-    def test_softmax_of_integers(self, depth):
-        for name in ("softmax", "log_softmax"):
-            with ag.use(depth), pytest.raises(TypeError, match=rf"{name}: x must be floating-point .* int64"):
-                getattr(ag, name)(np.arange(3))
+    @pytest.mark.parametrize(
+        ("name", "more"),
+        [("softmax", ()), ("log_softmax", ()), ("gelu", ()), ("layer_norm", ()), ("rms_norm", (np.ones(3),)),
+         ("dropout", (0.5, ag.Key(0))), ("cross_entropy", (0,)), ("attention", (np.ones((1, 1, 1, 3)),) * 2)],
+    )  # fmt: skip
+    def test_integers_where_there_must_be_fractions(self, depth, name, more):
+        x = np.arange(3).reshape((1, 1, 1, 3) if name == "attention" else 3)
+        with ag.use(depth), pytest.raises(TypeError, match=rf"{name}: it needs floating-point .* int64"):
+            getattr(ag, name)(x, *more)
+
+    @pytest.mark.parametrize("nothing", [None, "abc", {}, object()])
+    def test_what_is_no_array(self, nothing):
+        with pytest.raises(TypeError, match=rf"array of numbers.*{type(nothing).__name__}"):
+            Tensor(nothing)
 
     def test_no_target_counts(self):
         with pytest.raises(ValueError, match="no target counts"):

@@ -75,8 +75,36 @@ def test_gelu_far_out(room, approximate, dtype):
     np.testing.assert_allclose(dx, [0, 0, 0.5, 0.5, 0.5, 0.5, 1, 1], atol=1e-7)
 
 
-def test_layer_norm_of_a_constant_row():
-    for room in (reference, on_numpy):
-        y, saved = room.layer_norm(np.full((2, 4), 7.0), None, None, needs=(True, False, False))
-        np.testing.assert_allclose(y, 0, atol=1e-12)
-        assert np.isfinite(room.layer_norm_backward(np.ones((2, 4)), saved)[0]).all()
+@pytest.mark.parametrize("room", [reference, on_numpy], ids=["reference", "fast"])
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("value", [7, 100, 1000, 1e4])
+@pytest.mark.parametrize("c", [3, 4, 768])
+def test_layer_norm_of_a_constant_row(room, dtype, value, c):
+    y, saved = room.layer_norm(np.full((2, c), value, dtype), None, None, needs=(True, False, False))
+    np.testing.assert_array_equal(y, 0)
+    assert np.isfinite(room.layer_norm_backward(np.ones((2, c), dtype), saved)[0]).all()
+
+
+@pytest.mark.parametrize("room", [reference, on_numpy], ids=["reference", "fast"])
+@pytest.mark.parametrize("offset", [0, 1e3, 1e4, -1e6])
+@pytest.mark.parametrize("label_smoothing", [0.0, 0.1])
+def test_cross_entropy_of_logits_far_from_zero(room, offset, label_smoothing):
+    """What all logits have in common changes nothing, and must not cost the digits in which they differ."""
+    rng = np.random.default_rng(0)
+    x = (rng.normal(size=(6, 40)) + offset).astype(np.float32)
+    targets, dlosses = rng.integers(40, size=6), rng.normal(size=6).astype(np.float32)
+    losses, saved = room.cross_entropy(x, targets, label_smoothing=label_smoothing)
+    exact, exactly = reference.cross_entropy(x.astype(np.float64), targets, label_smoothing=label_smoothing)
+    np.testing.assert_allclose(losses, exact, atol=2e-6)
+    expected = reference.cross_entropy_backward(dlosses.astype(np.float64), exactly)
+    np.testing.assert_allclose(room.cross_entropy_backward(dlosses, saved), expected, atol=1e-6)
+
+
+@pytest.mark.parametrize("room", [reference, on_numpy], ids=["reference", "fast"])
+def test_logits_that_do_not_count_may_be_anything(room):
+    x = np.array([[1.0, 2.0], [np.nan, 0.0]], dtype=np.float32)
+    with np.errstate(invalid="ignore"):
+        losses, saved = room.cross_entropy(x, np.array([0, -100]))
+        dx = room.cross_entropy_backward(np.ones(2, np.float32), saved)
+    assert losses[1] == 0 and np.isfinite(losses).all() and np.isfinite(dx).all()
+    np.testing.assert_array_equal(dx[1], 0)

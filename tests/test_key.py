@@ -37,6 +37,15 @@ class TestBits:
         assert Key(0).bits((0, 3)).shape == (0, 3)
 
 
+def test_numpys_integers_are_as_good_as_pythons():
+    assert Key(np.int64(3)) == Key(3) and Key(np.int64(3)).fold("x") == Key(3).fold("x")
+    assert Key(3).fold("x", np.int32(1)) == Key(3).fold("x", 1)
+    np.testing.assert_array_equal(Key(np.int64(-3)).normal((2,)), Key(-3).normal((2,)))
+    for wrong in (1.5, "1", None):
+        with pytest.raises(TypeError):
+            Key(wrong)
+
+
 class TestFold:
     def test_differs_for_every_name_and_number(self):
         key = Key(0)

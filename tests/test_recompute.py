@@ -142,6 +142,20 @@ class TestTheEngine:
         y.backward()
         np.testing.assert_array_equal(x.grad, [8.0])
 
+    def test_a_parameter_that_is_named_twice_has_one_gradient(self):
+        x, w = Tensor([3.0], requires_grad=True), Tensor([2.0], requires_grad=True)
+        checkpoint(lambda x: x * w, x, parameters=[w, w]).backward()
+        assert w.grad == 3 and x.grad == 2
+
+    def test_a_function_that_returns_its_input(self):
+        x = Tensor([3.0], requires_grad=True)
+        y = checkpoint(lambda x: x, x)
+        y.backward()
+        x.data[0] = 5  # the caller's array is still his own
+        with pytest.raises(ValueError, match="read-only"):
+            y.data[0] = 0
+        assert x.grad == 1
+
     def test_a_parameter_that_was_changed_is_an_error(self):
         x, w = (Tensor(np.ones((2, 2)), requires_grad=True) for _ in range(2))
         y = checkpoint(lambda x: x @ w, x, parameters=[w])

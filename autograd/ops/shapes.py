@@ -47,7 +47,7 @@ def broadcast_to(a: Any, shape: Sequence[int]) -> Tensor:
 def getitem(a: Any, index: Any) -> Tensor:
     """a[index] as in NumPy; da = g at index, 0 elsewhere. At a position that an index array repeats, gradients add."""
     a = as_tensor(a)
-    index = tuple(bare(i) for i in index) if isinstance(index, tuple) else bare(index)
+    index = tuple(_own(i) for i in index) if isinstance(index, tuple) else _own(index)
     shape = a.shape
     return record(a.data[index], (a,), lambda g: (Region(shape, index, g),))
 
@@ -104,3 +104,9 @@ def split(a: Any, indices_or_sections: int | Sequence[int], axis: int = 0) -> li
     ends = [0, *indices_or_sections, extent]
     before = (slice(None),) * axis
     return [getitem(a, (*before, slice(i, j))) for i, j in pairwise(ends)]
+
+
+def _own(index: Any) -> Any:
+    """A copy of an index array, so that the backward sees the one of the forward."""
+    index = bare(index)
+    return index.copy() if hasattr(index, "copy") else index
