@@ -78,7 +78,7 @@ def _copy(source: np.ndarray, target: np.ndarray) -> None:
 
 
 class _Unwritten(Key):
-    """Draws nothing: weights that will be read from a file need only memory, which costs nothing until it is written."""
+    """Draws nothing: weights to be read from a file need only memory, which costs nothing until it is written."""
 
     def fold(self, *parts: int | str) -> Key:
         return self
