@@ -73,7 +73,7 @@ def _tokenizer_action(actions: Any, name: str, run_command: Any, help: str) -> a
         "--merges", metavar="FILE", help="for GPT-2's format: file of the merges (default: beside the vocabulary)"
     )
     p.add_argument(
-        "--name", help="for tiktoken's format: name of the encoding, as cl100k_base (default: that of the file)"
+        "--name", help="for tiktoken's format: name of the encoding, as cl100k_base (default: the file's name)"
     )
     p.add_argument(
         "--pattern", metavar="NAME_OR_REGEX",
