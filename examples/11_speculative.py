@@ -1,4 +1,4 @@
-"""Speculative decoding: a small model guesses ahead, a large one checks, and the text is distributed as the large one's.
+"""Speculative decoding: a small model guesses ahead, and a large one checks; the text is distributed as its own.
 
 Source: tinygpt/generate/speculative.py; accept_or_redraw is the whole idea. It saves readings (forward passes) of the
 large model, the target. Models as small as these spend most of their time in Python, the draft no less than the target,
