@@ -98,7 +98,7 @@ class TrainOptions:
     eval_interval: int = option(250, "steps between evaluations, each with a sample and a save")
     eval_iters: int = option(20, "batches in such an evaluation")
     seed: int = option(1337, "random seed, of weights, batches and samples", fixed=True)
-    device: str = option("cpu", "where to compute: cpu, cuda, or one of several GPUs as cuda:1")
+    device: str = option("cpu", "where to compute: cpu, cuda, or one of several GPUs as cuda:1", metavar="DEVICE")
     dtype: str = option(
         "float32", "precision on a GPU; weights, moments and checkpoints stay float32 whatever it is", PRECISIONS
     )
