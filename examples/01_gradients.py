@@ -1,6 +1,6 @@
 """Gradients by hand and by engine: every named quantity of one attention head.
 
-Beside it lie autograd/tensor.py (reverse mode), autograd/kernels/reference/ (each formula derived by hand) and
+Sources: autograd/tensor.py (reverse mode), autograd/kernels/reference/ (each formula derived by hand) and
 autograd/composed.py (the same formulas in elementary operations).
 
 T = 3 positions, C = D = 2 channels.
@@ -45,7 +45,7 @@ def by_hand(x, W_q, W_k, W_v):
     d["weights"] = d["output"] @ v.T  # y = A B: dA = dy Bᵀ, dB = Aᵀ dy
     d["v"] = weights.T @ d["output"]
     d["masked"] = weights * (d["weights"] - (d["weights"] * weights).sum(axis=1, keepdims=True))  # softmax
-    d["scores"] = d["masked"]  # adding a constant changes no gradient; where weights are 0 none arrived
+    d["scores"] = d["masked"]  # adding a constant changes no gradient, and where a weight is 0, so is this
     d["q"] = d["scores"] @ k / ROOT_D
     d["k"] = d["scores"].T @ q / ROOT_D
     d["W_q"], d["W_k"], d["W_v"] = x.T @ d["q"], x.T @ d["k"], x.T @ d["v"]
@@ -54,7 +54,7 @@ def by_hand(x, W_q, W_k, W_v):
 
 
 def by_engine(x, W_q, W_k, W_v):
-    """The forward alone. Each intermediate is asked to keep the gradient that passes through it."""
+    """The forward pass alone. Each intermediate keeps the gradient that backward gives it."""
     q, k, v = ag.linear(x, W_q), ag.linear(x, W_k), ag.linear(x, W_v)
     scores = q @ k.T / ROOT_D
     masked = scores + MASK
@@ -67,7 +67,7 @@ def by_engine(x, W_q, W_k, W_v):
 
 
 def one_call(x, W_q, W_k, W_v):
-    """The same loss with the whole head in one call, which wants axes for batch and heads: (1, 1, T, D)."""
+    """The same loss with the whole head in one call, which takes axes for batch and heads: (1, 1, T, D)."""
     q, k, v = (ag.linear(x, W)[None, None] for W in (W_q, W_k, W_v))
     return ((ag.attention(q, k, v, causal=True)[0, 0] - TARGET) ** 2).sum() / 2
 
@@ -85,7 +85,7 @@ def side_by_side(name, *columns):
 
 
 def wrong_cube(x):
-    """x³ with the derivative of somebody in a hurry: 3x instead of 3x²."""
+    """x³ with a wrong derivative: 3x instead of 3x²."""
     return record(x.data**3, (x,), lambda g: (g * 3 * x.data,))
 
 

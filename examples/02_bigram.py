@@ -1,7 +1,8 @@
 """The simplest language model: how often does b follow a? Counted, and learned by gradient descent.
 
-Beside it lie tinygpt/model/bigram.py and autograd/kernels/reference/cross_entropy.py. The likelihood of a text is
-Π p(x_i | x_{i−1}); whatever maximizes its logarithm Σ log p(x_i | x_{i−1}) must be the table of counts.
+Sources: tinygpt/model/bigram.py and autograd/kernels/reference/cross_entropy.py. The likelihood of a text is
+Π p(x_i | x_{i−1}). The table that maximizes its logarithm Σ log p(x_i | x_{i−1}) is that of the relative counts, so
+gradient descent must approach it.
 
 N characters of text, V different ones.
 """
@@ -22,7 +23,7 @@ when the rooster sang the hens ran out, and when the hens ran out the daughter r
 all day the wheel turned, and all night the river sang, and the hens slept in the hall of the mill.
 then the rain went on, the sun shone on the hills, and the daughter let the hens out and sang.
 """
-STEPS, LEARNING_RATE = 6000, 18.0  # from 20 on steps overshoot: row a's curvature is at most p(a)/2, for spaces 0.1
+STEPS, LEARNING_RATE = 6000, 18.0  # from 20 on steps overshoot: the curvature of row a is up to p(a)/2, 0.1 for spaces
 
 
 def counted(tokens, V):
@@ -33,7 +34,7 @@ def counted(tokens, V):
 
 
 def learned(tokens, V, steps):
-    """A table of logits that walks down the gradient of −1/N Σ log softmax(table[x_{i−1}])[x_i]."""
+    """A table of logits, by gradient descent on −1/N Σ log softmax(table[x_{i−1}])[x_i]."""
     model = BigramLM(V, Key(0))
     for step in range(steps + 1):
         loss = cross_entropy(model(tokens[:-1]), tokens[1:])
@@ -48,7 +49,7 @@ def learned(tokens, V, steps):
 
 def write(p, tokenizer, length, key):
     """Each character is drawn from the row of the one before it."""
-    with np.errstate(divide="ignore"):  # log 0 = −∞: what never followed never follows
+    with np.errstate(divide="ignore"):  # log 0 = −∞: a pair that never occurred is never drawn
         log_p = np.log(p)
     ids = tokenizer.encode("\n")
     for n in range(length):

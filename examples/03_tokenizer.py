@@ -1,7 +1,7 @@
-"""A tokenizer learns one merge at a time: plainly, counting all pairs again for each, and fast, correcting the counts.
+"""A tokenizer learns one merge at a time: plainly, counting all pairs again for each, or fast, correcting the counts.
 
-Beside it lie tinygpt/text/tokenizer/plain.py (the algorithm in thirty lines), training.py and linked.py there (the same
-merges at speed) and bpe.py (special tokens, decoding).
+Sources: tinygpt/text/tokenizer/plain.py (the algorithm in thirty lines), and in the same directory training.py and
+linked.py (the same merges at speed) and bpe.py (special tokens, decoding).
 """
 
 import re
@@ -30,12 +30,12 @@ def named(pair):
 
 
 def words_of(sentence):
-    """Rows of single bytes: no merge reaches across words, and a word owns the space before it."""
+    """The words as lists of single bytes: no merge crosses words, and a word includes the space before it."""
     return [[bytes([byte]) for byte in piece.encode()] for piece in re.findall(" ?[a-z]+", sentence)]
 
 
 def merge_by_merge(sentence, n_merges):
-    """Count every pair of neighbours, make the commonest one token, begin again. Among equals the greater pair wins."""
+    """Count all pairs of neighbours, merge the commonest into one token, repeat. Of equals the greater pair wins."""
     words = words_of(sentence)
     merges = []
     print(f"  {sum(map(len, words)):2} tokens  {shown(token for word in words for token in word)}")
@@ -50,7 +50,7 @@ def merge_by_merge(sentence, n_merges):
 
 
 def correct_the_counts(sentence, merges):
-    """The row holds each different word once. It knows where a pair stands, goes there, and corrects the neighbours."""
+    """The row holds each different word once. It knows all places of a pair, and corrects the counts only there."""
     words = words_of(sentence)
     different = Counter(b"".join(word) for word in words)
     row, tokens = Row(different.keys(), different.values()), [bytes([byte]) for byte in range(256)]

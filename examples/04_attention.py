@@ -1,6 +1,6 @@
 """Attention, its mask, and why it needs positions.
 
-Beside it lie autograd/kernels/reference/attention.py (the formula and its gradient), tinygpt/model/masks.py,
+Sources: autograd/kernels/reference/attention.py (the formula and its gradient), tinygpt/model/masks.py,
 tinygpt/model/attention.py (many heads) and tinygpt/model/positions.py.
 
 T = 6 tokens, C = D = 8 channels.
@@ -46,6 +46,9 @@ def shade(weight):
 
 
 def step_by_step(x):
+    """A score is a sum of D products; for entries of variance 1 its variance is D. Dividing by √D keeps it near 1,
+    where softmax has a useful gradient (Vaswani et al. 2017, "Attention is all you need", section 3.2.1).
+    """
     scores = x @ x.T / math.sqrt(C)
     mask = additive(causal_mask(len(x), len(x), x))
     weights = softmax(scores + mask).data
@@ -79,7 +82,7 @@ def order(x):
 
 
 def causality():
-    """Many heads with weights of their own, as in a GPT: the last token is replaced, and who notices?"""
+    """Several heads with weights of their own, as in a GPT: which outputs change when the last token is replaced?"""
     key = Key(8)
     layer = SelfAttention(TransformerConfig(vocab_size=1, n_head=2, n_embd=C), key, std=1.0)
     positions = LearnedPositions(len(WORDS), C, key)

@@ -1,7 +1,7 @@
 """A small GPT learns English.
 
-Beside it lie tinygpt/model/gpt.py and block.py (the model), tinygpt/train/losses.py, adam.py, clip.py, schedules.py
-and loop.py. The command `tinygpt train` does the same with a larger model and keeps what it learned.
+Sources: tinygpt/model/gpt.py and block.py (the model), tinygpt/train/losses.py, adam.py, clip.py, schedules.py and
+loop.py. The command `tinygpt train` does the same with a larger model and keeps what it learned.
 
 About half a minute on two cores.
 """
@@ -21,7 +21,7 @@ from tinygpt.train.evaluate import Evaluation
 VOCAB_SIZE, BLOCK_SIZE, BATCH_SIZE = 320, 64, 8
 STEPS, LOOK_EVERY = 800, 100
 LEARNING_RATE, MIN_LR, WARMUP = 6e-3, 6e-4, 30
-DROPOUT = 0.0  # it helps those who read a text many times; this model sees less than the whole of it once
+DROPOUT = 0.0  # it helps where a text is read many times; this model reads less than the whole of it once
 SEED = 5
 
 

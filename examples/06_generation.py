@@ -1,7 +1,7 @@
 """How a model writes: what each rule does to one real distribution and to the text, and how likely the text then is.
 
-Beside it lie tinygpt/generate/sampling.py (rules that look at the logits, and the draw), history.py (rules that look at
-what is written), decoding.py (the loop), beam.py (search), streaming.py (where a text stops) and score.py (the
+Sources: tinygpt/generate/sampling.py (rules that use the logits, and the draw), history.py (rules that use the text so
+far), decoding.py (the loop), beam.py (search), streaming.py (where a text stops) and score.py (the
 likelihood of a text).
 
 A small GPT is trained first, about a quarter of a minute on two cores.

@@ -1,7 +1,7 @@
-"""Where a token stands: five ways to tell, and what each does beyond the length it was trained with.
+"""Five ways to tell a model where a token stands, and how each does beyond the length that it was trained with.
 
-Beside it lies tinygpt/model/positions.py. The first half shows the formulas as numbers; then five small GPTs, alike but
-for their positions, learn English from windows of 32 tokens and read windows of 128.
+Source: tinygpt/model/positions.py. The first half shows the formulas as numbers. Then five small GPTs, which differ
+only in their positions, learn English from windows of 32 tokens and read windows of 128.
 
 About a minute on two cores.
 """

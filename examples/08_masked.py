@@ -1,6 +1,6 @@
-"""A small encoder learns English by guessing tokens that were hidden from it, with both sides in sight.
+"""A small encoder learns English by predicting masked tokens from the text on both sides of them.
 
-Beside it lie tinygpt/text/masked_lm.py (what is hidden), tinygpt/model/bert.py (the encoder), masked_lm_loss in
+Sources: tinygpt/text/masked_lm.py (what is masked), tinygpt/model/bert.py (the encoder), masked_lm_loss in
 tinygpt/train/losses.py, and tinygpt/text/masked_baselines.py (what can be guessed without a model).
 
 About a minute on two cores. Texts of your own: --data PATH …; longer training: --steps.
@@ -24,8 +24,8 @@ LEARNING_RATE, MIN_LR, WARMUP = 6e-3, 6e-4, 100
 HELD_OUT = 30_000  # tokens of the held-out text that are looked at
 SEED = 8
 
-# BERT's learned positions are slow to learn: for longer than a minute the model knows how often each token occurs and
-# no more. Rotary positions show it sooner where its neighbours are. All else is BERT's form.
+# BERT's learned positions take long to learn: for more than a minute the model knows only how often each token occurs.
+# With rotary positions it learns sooner to use a token's neighbours. Everything else is BERT's form.
 FORM = {"n_layer": 2, "n_head": 2, "n_embd": 64, "positions": "rotary"}
 
 TEXTS = [
@@ -36,7 +36,7 @@ TEXTS = [
 
 
 def shown(tokenizer, batch):
-    """The first row as the model is given it: ⟨? → x⟩ is a hidden token, ⟨y → x⟩ one that was replaced or left."""
+    """The first row as the model is given it: ⟨? → x⟩ is a masked token, ⟨y → x⟩ one that was replaced or left."""
     signs = []
     for given, wanted in zip(batch.inputs[0].tolist(), batch.targets[0].tolist()):
         sign = "?" if given == tokenizer.special_tokens[MASK] else tokenizer.decode([given])
@@ -90,7 +90,7 @@ def main(steps=STEPS, data=None):
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--data", nargs="+", metavar="PATH", help="files or directories of text")
-    parser.add_argument("--steps", type=int, default=STEPS)
+    parser.add_argument("--data", nargs="+", metavar="PATH", help="files or directories (default: Python's English)")
+    parser.add_argument("--steps", type=int, default=STEPS, help="training steps (default: %(default)s)")
     options = parser.parse_args()
     main(options.steps, options.data)

@@ -1,9 +1,9 @@
 """An encoder–decoder translates: arithmetic in words to figures, or English to French.
 
-Beside it lie tinygpt/model/seq2seq.py (the model), tinygpt/text/pair_batches.py (teacher forcing),
+Sources: tinygpt/model/seq2seq.py (the model), tinygpt/text/pair_batches.py (teacher forcing),
 tinygpt/train/losses.py and tinygpt/generate/beam.py. The same steps in PyTorch: tests/benchmarks/translation.py.
 
-About a minute on two cores. With pairs of your own, a source, a tab and a target a line, such as Tatoeba's:
+About a minute on two cores. With pairs of your own (each line a source, a tab and a target), such as Tatoeba's:
 
     python examples/09_translation.py --data fra-eng.zip --minutes 20
 """
@@ -33,7 +33,7 @@ SENTENCES = {"n_embd": 192, "n_layer": 3, "vocabularies": (4000, 4000), "max_pai
 
 
 def pairs_of(data, tested):
-    """(pairs to learn from, source → all its targets of `tested` that are not among them, both tokenizers, form)."""
+    """Returns the pairs to learn from, {source: its targets} for `tested` other sources, both tokenizers, the form."""
     form = ARITHMETIC if data is None else SENTENCES
     if data is None:
         pairs = arithmetic_pairs(20_000, SEED, most_operations=2)
@@ -61,13 +61,13 @@ def rate_of(form, steps):
 
 
 def within(minutes, rate, steps):
-    """The same schedule, gone through faster where the time will be over before the steps are."""
+    """The same schedule, but faster where the minutes will be over before the steps are."""
     began = time.monotonic()
     return lambda step: rate(max(step, int(steps * (time.monotonic() - began) / (60 * minutes))))
 
 
 def trained(form, learn_from, tokenizers, steps, minutes):
-    """A model that has learned for so many steps, or minutes."""
+    """A model trained for so many steps, but no longer than so many minutes."""
     batches, model = batches_of(form, learn_from, tokenizers), fresh_model(form, tokenizers)
     print(f"{model.n_params:,} parameters; {len(batches)} batches of {form['max_pairs']} pairs of like lengths")
     optimizer = AdamW(model.parameters(), beta2=BETA2)
@@ -83,7 +83,7 @@ def trained(form, learn_from, tokenizers, steps, minutes):
 
 
 def write(search, tokenizers, sources):
-    """The translations of many sources, some at once: search(ids, mask, end) gives the ids of each."""
+    """The translations of many sources, AT_ONCE at a time: search(ids, mask, end) gives the ids of each."""
     source_tokenizer, tokenizer = tokenizers
     end, texts = tokenizer.end_of_text, []
     for start in range(0, len(sources), AT_ONCE):
@@ -128,8 +128,8 @@ def main(data=None, steps=STEPS, minutes=20.0, tested=TESTED):
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--data", help="a .tsv, .txt, .jsonl or .zip of pairs")
-    parser.add_argument("--steps", type=int)
-    parser.add_argument("--minutes", type=float, default=20.0)
+    parser.add_argument("--data", help="a .tsv, .txt, .jsonl or .zip of pairs (default: arithmetic)")
+    parser.add_argument("--steps", type=int, help=f"training steps (default: {STEPS}; 6000 with --data)")
+    parser.add_argument("--minutes", type=float, default=20.0, help="longest time to train (default: %(default)s)")
     arguments = parser.parse_args()
     main(arguments.data, arguments.steps or (STEPS if arguments.data is None else 6000), arguments.minutes)

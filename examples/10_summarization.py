@@ -1,16 +1,16 @@
 """Denoising first, then summaries: what a model learns from text alone helps where examples are few.
 
-Beside it lie tinygpt/text/denoising.py (spans taken out, to be written again) and tinygpt/train/metrics.py (ROUGE).
-What a docstring of Python's standard library says at length is to become its first line; with --data, papers' abstracts
-become what their authors say in a sentence (SciTLDR's .jsonl, fields source and target).
+Sources: tinygpt/text/denoising.py (text is corrupted, and restored) and tinygpt/train/metrics.py (ROUGE). The model
+learns to turn the body of a docstring of Python's standard library into its first line; with --data, abstracts of
+papers into a one-sentence summary (SciTLDR's .jsonl, fields source and target).
 
-The target of BART's denoising is the whole text, so that at every token there is something to find in the source: that
-is what a summary needs, too. T5's is the missing spans alone, far fewer tokens a step.
+The target of BART's denoising is the whole text, so at every token there is something to find in the source, as in a
+summary. T5's target is the missing spans alone, far fewer tokens per step.
 
-A minute or two on two cores. That is too little text and time for summaries that could be used; what is to be seen is
-what denoising is worth, beside the same model that learns from the examples alone. More of these would not help it: in
-1,150 steps it has learned them by heart, and unseen summaries cost it 4.8 nats a token, where 150 steps leave 5.0 and
-denoising first 3.2. More of both: --steps.
+A minute or two on two cores. That is too little text and time for usable summaries; the point is what denoising gains
+over the same model trained on the examples alone. More steps on these examples would not help that model: after 1,150
+steps it knows them by heart, and unseen summaries cost it 4.8 nats a token, against 5.0 after 150 steps and 3.2 with
+denoising first. --steps gives more of both.
 """
 
 import argparse
@@ -31,7 +31,7 @@ from tinygpt.train import AdamW, evaluate, seq2seq_loss, train, warmup_cosine
 from tinygpt.train.metrics import lead_sentence, rouge
 
 STEPS, DENOISING = 150, 7  # steps of learning to summarize, and how many times as many of denoising before them
-# longest: tokens of a source that are read; written: of a summary; window: of a text that is spoiled
+# longest: tokens read of a source; written: at most, of a summary; window: of a text that is corrupted
 DOCSTRINGS = {"vocab_size": 1000, "longest": 96, "written": 32, "window": 64}
 ABSTRACTS = {"vocab_size": 4000, "longest": 224, "written": 48, "window": 96}
 SIZES = {"n_layer": 2, "n_head": 4, "n_embd": 64, "positions": "t5", "init_std": 0.1}
@@ -46,7 +46,7 @@ def fresh_model(form, tokenizer):
 
 
 def learn(name, model, batches, steps, rate):
-    """Trains the model; says what the loss of the last steps was."""
+    """Trains the model, and prints the mean loss of the last steps."""
     optimizer = AdamW(model.parameters(), beta2=0.98)
     schedule = warmup_cosine(rate, rate / 10, steps // 10 + 1, steps)
     losses = [step.loss for step in train(model, seq2seq_loss, batches, optimizer, steps, schedule, seed=SEED)]
@@ -94,12 +94,12 @@ def main(data=None, steps=STEPS, tested=TESTED):
     cut = ([(source[:longest], target[: longest - 1]) for source, target in part] for part in parts)
     batches, unseen = (PairBatches(part, end, end, SEED, BATCH_SIZE) for part in cut)
 
-    def spoiled(index):
+    def corrupted(index):
         return infilling(tokens, BATCH_SIZE, form["window"], of_sentinels[0], end, end, SEED, index)
 
     models = {name: fresh_model(form, tokenizer) for name in ("summaries alone", "denoising, then summaries")}
     print(f"\n{models['summaries alone'].n_params:,} parameters")
-    learn("denoising (BART's)", models["denoising, then summaries"], spoiled, DENOISING * steps, DENOISING_RATE)
+    learn("denoising (BART's)", models["denoising, then summaries"], corrupted, DENOISING * steps, DENOISING_RATE)
     for name, model in models.items():
         learn(name, model, batches, steps, RATE)
 
@@ -119,7 +119,8 @@ def main(data=None, steps=STEPS, tested=TESTED):
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--data", nargs="+", help=".jsonl, .tsv, .txt or .zip of texts and their summaries")
-    parser.add_argument("--steps", type=int, default=STEPS, help=f"of summaries, after {DENOISING} times as many")
+    parser.add_argument("--data", nargs="+", help=".jsonl, .tsv, .txt or .zip of pairs (default: docstrings)")
+    steps_help = f"steps of summaries, after {DENOISING} times as many of denoising (default: {STEPS})"
+    parser.add_argument("--steps", type=int, default=STEPS, help=steps_help)
     arguments = parser.parse_args()
     main(arguments.data, arguments.steps)

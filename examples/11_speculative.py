@@ -1,8 +1,8 @@
-"""Speculative decoding: a small model guesses ahead, the large one checks, and the text is distributed as its own.
+"""Speculative decoding: a small model guesses ahead, and a large one checks; the text is distributed as its own.
 
-Beside it lies tinygpt/generate/speculative.py: accept_or_redraw is the whole idea. What it saves is readings of the
-target. Models as small as these spend their time on Python, the draft no less than the target, so that seconds are
-won only with large ones.
+Source: tinygpt/generate/speculative.py; accept_or_redraw is the whole idea. It saves readings (forward passes) of the
+large model, the target. Models as small as these spend most of their time in Python, the draft no less than the target,
+so time is saved only with large ones.
 
 Two GPTs are trained first, on the same tokens, about half a minute on two cores.
 """

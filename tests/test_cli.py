@@ -1,17 +1,22 @@
 """The command: what it makes of a small file, what it does where something is already, and its life as a process."""
 
+import argparse
 import json
 import math
 import os
 import subprocess
 import sys
 import xml.etree.ElementTree as ET
+from dataclasses import fields
 from pathlib import Path
 
 import pytest
 from command_line import FILES, ROOT, SMALL, arrays_of, assert_refused, assert_same_run, everything, logged, some_text
 
-from tinygpt.cli import main
+from tinygpt.cli import main, parser
+from tinygpt.commands.beams import BeamOptions
+from tinygpt.commands.chat import ChatOptions
+from tinygpt.commands.generate import GenerateOptions
 from tinygpt.commands.tasks.task import TextTask
 from tinygpt.errors import BadInput
 from tinygpt.text.tokenizer import load_tokenizer
@@ -194,6 +199,34 @@ def test_help_names_every_option_with_its_default(capsys):
     out = capsys.readouterr().out
     assert end.value.code == 0
     assert "--block-size" in out and "(default: 128)" in out and "--no-bias" in out
+
+
+def commands_of(whole):
+    """Every command's parser, and those of its actions."""
+    for action in whole._actions:
+        for each in (action.choices or {}).values() if isinstance(action, argparse._SubParsersAction) else ():
+            yield each
+            yield from commands_of(each)
+
+
+@pytest.mark.parametrize("command", list(commands_of(parser())), ids=lambda each: each.prog)
+def test_every_flag_says_what_it_does_and_its_default(command):
+    assert command.description
+    for action in command._actions:
+        assert action.help or isinstance(action, argparse._SubParsersAction), action.dest
+        if action.option_strings and (action.nargs != 0 or isinstance(action, argparse.BooleanOptionalAction)):
+            assert ("required" if action.required else "(default: ") in action.help, action.dest
+
+
+@pytest.mark.parametrize(
+    ("name", "options"), [("generate", GenerateOptions), ("chat", ChatOptions), ("translate", BeamOptions)]
+)
+def test_the_defaults_in_the_help_are_those_of_the_command(name, options):
+    command = next(each for each in commands_of(parser()) if each.prog == f"tinygpt {name}")
+    said = {action.dest: action.help for action in command._actions}
+    for each in fields(options):
+        if each.type != "bool" and each.default not in (None, "", ()):
+            assert f"(default: {each.default}" in said[each.name], each.name
 
 
 def test_bad_input_in_a_process(tmp_path):

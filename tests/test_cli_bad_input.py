@@ -193,3 +193,9 @@ def test_a_checkpoint_without_a_run_cannot_be_resumed(command, run_copy, run):
 def test_actions_on_a_tokenizer_are_asked_for(command):
     assert_refused(command("tokenizer"), "ACTION")
     assert_refused(command("tokenizer", "stir", "x"), "stir")
+
+
+def test_sentences_name_the_flags_that_were_typed(command, data, tmp_path):
+    line = ["tokenizer", "train", "--data", data, "--vocab-size", "300", "--out", tmp_path / "x.json"]
+    assert_refused(command(*line, "--special-token", "a", "a"), "--special-token[1] repeats 'a'")
+    assert_refused(command("fill", "run", "a [MASK]", "--top-k", "0"), "--top-k must be at least 1, not 0")

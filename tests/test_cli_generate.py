@@ -231,7 +231,7 @@ def test_a_draft_changes_nothing_but_the_time(command, trained, tmp_path, data):
         drafted = command(*line, "--greedy", "--draft", draft, *options)
         assert drafted.out == command(*line, "--greedy").out and drafted.status == 0
         assert "accepted" in drafted.err and len(drafted.err.splitlines()) == 1
-    assert "10 tokens, 10 were accepted (100%); 2 readings" in command(*line, "--draft", trained, "--ahead", "5").err
+    assert "10 tokens, 10 were accepted (100%); 2 forward" in command(*line, "--draft", trained, "--ahead", "5").err
     several = command(*line[:-1], "--draft", trained, "--num-samples", "3")
     assert several.out.count("sample ") == 3 and len(several.err.splitlines()) == 1
 

@@ -18,18 +18,18 @@ _HOME = {
     "WordPiece": "tinygpt.text.tokenizer",
     "load": "tinygpt.interop",
 }
-"""Where a name of the library lives. Imported when first asked for, so that `tinygpt --help` need not load NumPy."""
+"""The module of each public name, imported when first used, so that `tinygpt --help` need not load NumPy."""
 
 
 def _require_our_autograd() -> None:
-    """Another package is called autograd too. Where both were installed, files of one may have replaced the other's.
+    """Stops where `autograd` is another package of that name: if both were installed, their files may be mixed up.
 
-    Looks without importing: what has been mixed up might fail in any way.
+    Looks without importing, because a mixture of both could fail in any way.
     """
     spec = find_spec("autograd")
     ours = (
         spec is not None
-        and spec.origin is not None  # a directory without __init__.py: the other package was removed, and took ours
+        and spec.origin is not None  # None: a directory without __init__.py, left when the other package was removed
         and "Part of tinygpt." in Path(spec.origin).read_text(encoding="utf-8", errors="replace")
     )
     if ours:

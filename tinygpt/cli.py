@@ -1,4 +1,4 @@
-"""The command `tinygpt`. Reads the command line, and turns what is wrong into one sentence and exit status 2."""
+"""The command `tinygpt`. Reads the command line, and turns an error into one sentence and exit status 2."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         words = sys.argv[1:] if arguments is None else arguments
         flags = {name: flag for name, flag in options.flags.items() if name not in words}  # a run may be called top_k
         options.run_command(options)
-        sys.stdout.flush()  # what is wrong with it is said here, and not when Python ends
+        sys.stdout.flush()  # so that its errors are reported here, and not when Python exits
     except BadInput as error:
         print(f"tinygpt: {with_flags(str(error), flags)}", file=sys.stderr)
         return 2
@@ -42,10 +42,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         print("tinygpt: interrupted", file=sys.stderr)
         return INTERRUPTED
-    except BrokenPipeError:  # whoever read the output has seen enough
+    except BrokenPipeError:  # the reader of the output has closed it, as `head` does
         sys.stderr.close()
         return 0
-    except OSError as error:  # a file that is asked for has a sentence of its own; what is left is mostly the output
+    except OSError as error:  # files that a user names raise BadInput; what is left is mostly the output
         print(f"tinygpt: {error.filename or 'standard output'}: {error.strerror or error}", file=sys.stderr)
         _discard_output()
         return 2
@@ -53,14 +53,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _discard_output() -> None:
-    """What is buffered could not be written, and Python would try once more when it ends."""
-    with contextlib.suppress(OSError, ValueError):  # an output that is no file of the system's
+    """Discards buffered output that cannot be written: Python would try again when it exits."""
+    with contextlib.suppress(OSError, ValueError):  # an output that is not a file of the system
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def parser() -> argparse.ArgumentParser:
     """Every command and option of `tinygpt`."""
-    whole = Parser(prog="tinygpt", description="A large language model from first principles, in pure NumPy.")
+    whole = Parser(
+        prog="tinygpt", description="A large language model from first principles, in pure NumPy.",
+        epilog="tinygpt COMMAND --help describes a command. Begin with: tinygpt train",
+    )
     commands = whole.add_subparsers(title="commands", required=True, metavar="COMMAND", parser_class=AnyOrderParser)
     add_train(commands)
     add_generate(commands)

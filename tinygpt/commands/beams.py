@@ -1,4 +1,4 @@
-"""What commands that search with a beam have in common: its options, and how what it finds is shown."""
+"""What the commands with beam search have in common: its options, and how its results are printed."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ IDLE_IN_A_BEAM_OF_ONE = Idle(
 
 @dataclass(frozen=True)
 class BeamOptions:
-    """A beam search as the command line asks for it. Raises BadInput for one that cannot be."""
+    """The options of a beam search. Raises BadInput for values out of range."""
 
     beam: int = 4
     length_penalty: float = 0.6
@@ -39,9 +39,9 @@ def print_best(
     text: Callable[[list[int]], str],
     headed: bool = False,
 ) -> None:
-    """Searches one text, and prints the best that was found, with its score where more are asked for.
+    """Searches one text and prints the --best results, with their scores if there are several.
 
-    headed: each stands below a line of its own, as texts of several lines need to; else on one line with its score.
+    headed: print each below a heading line, which texts of several lines need; else on one line with its score.
     """
     (found,) = beam_search(begun, ends, options.beam, wu_penalty(options.length_penalty))
     for number, each in enumerate(found[: options.best], 1):

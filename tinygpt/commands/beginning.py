@@ -14,14 +14,14 @@ from .tasks import TASKS, task_of
 from .tasks.task import shape
 
 FORM = (*(name for name in shape(TrainOptions()) if name != "dropout"), "tokenizer", "vocab_size")
-"""The options that a model decides which is there already."""
+"""The options that an existing model decides."""
 
 
 def beginning(given: dict[str, Any]) -> tuple[TrainOptions, Pretrained | None]:
     """The options of a new run, and the model that it begins from, if --init-from names one.
 
-    What is left out of such a model's form and tokenizer is as the model has it. Raises BadInput for options that make
-    no sense, for what is given otherwise than the model has it, and for a model of another kind than the task needs.
+    Options of form and tokenizer that were not given are those of the model. Raises BadInput for values out of range,
+    for options that contradict the model, and for a model of another kind than the task needs.
     """
     if "init_from" not in given:
         return TrainOptions.asked(given), None

@@ -21,7 +21,7 @@ KNOWN = f"{NEW} begins another conversation, {EXIT} ends"
 
 @dataclass(frozen=True)
 class ChatOptions(ChoosingOptions):
-    """What is asked of the answers; the names are those of the command line."""
+    """The options for the answers, under the names of the command line."""
 
     system: str = ""
     template: str = "transcript"
@@ -30,21 +30,21 @@ class ChatOptions(ChoosingOptions):
 
 
 def chat_command(run: str, options: ChatOptions) -> None:
-    """Answers line after line until the input ends. Raises BadInput for a run that is none and senseless numbers."""
+    """Answers line after line until the input ends. Raises BadInput for a directory without a usable model."""
     model, tokenizer = open_model(run, "gpt", options.device, options.dtype)
     conversation = Conversation(
         model, tokenizer, TEMPLATES[options.template], options.max_new_tokens, rule_for(model, tokenizer, options),
         None if options.greedy else Key(options.seed).fold("chat"), options.system, options.stop,
     )  # fmt: skip
     if hasattr(sys.stdin, "reconfigure"):
-        sys.stdin.reconfigure(errors="strict")  # in some locales bytes that are no text would pass for characters
+        sys.stdin.reconfigure(errors="strict")  # in some locales invalid bytes would pass for characters
     if sys.stdin.isatty():
         _note(f"Ctrl-C stops an answer; {KNOWN}")
     converse(conversation)
 
 
 def converse(conversation: Conversation) -> None:
-    """Reads messages and prints answers; anything else that there is to say goes to standard error."""
+    """Reads messages and prints answers; notes to the user go to standard error."""
     forgetting_was_said = False
     for line in messages():
         if line == EXIT:
@@ -61,9 +61,9 @@ def converse(conversation: Conversation) -> None:
 
 
 def messages() -> Iterator[str]:
-    """What is typed, or piped in, line by line, without empty ones, until it ends or Ctrl-C comes while it is awaited.
+    """The lines typed or piped in, without empty ones, until the input ends or Ctrl-C comes while waiting for a line.
 
-    Raises BadInput for input that is no text.
+    Raises BadInput for input that is not text.
     """
     prompt = "> " if sys.stdin.isatty() else ""
     while True:
@@ -80,7 +80,7 @@ def messages() -> Iterator[str]:
 
 
 def print_answer(conversation: Conversation, message: str) -> None:
-    """The answer as it comes, up to Ctrl-C. What cannot be answered is said, and the conversation goes on."""
+    """Prints the answer as it comes, up to Ctrl-C. If there can be none, says why, and the conversation goes on."""
     try:
         with closing(conversation.answer(message)) as pieces:
             for piece in pieces:

@@ -1,4 +1,4 @@
-"""How each token is chosen and where the text ends, as the command line says it."""
+"""The options that say how each token is chosen and where the text ends, and the rules made of them."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ IDLE_WHERE_GREEDY = Idle(OF_DRAWING, lambda o: o.greedy, "--greedy draws nothing
 
 @dataclass(frozen=True)
 class ChoosingOptions:
-    """The names are those of the command line. Raises BadInput for numbers that make no sense."""
+    """The options, under the names of the command line. Raises BadInput for values out of range."""
 
     max_new_tokens: int = 200
     temperature: float = 0.8
@@ -52,7 +52,7 @@ class ChoosingOptions:
             raise BadInput("--stop needs strings of at least one character")
         if "" in self.ban:
             raise BadInput("--ban needs words of at least one character")
-        self.choosing()  # each rule refuses its own numbers, before a model is opened
+        self.choosing()  # each rule checks its own number, before a model is opened
 
     def choosing(self) -> Rule:
         """The rules that look at the logits alone."""
@@ -63,7 +63,7 @@ class ChoosingOptions:
         return chain(*rules)
 
     def forbidding(self, tokenizer: BaseTokenizer) -> Rule:
-        """The rules that look at what is written."""
+        """The rules that depend on the text so far."""
         rules = [repetition_penalty(self.repetition_penalty)] if self.repetition_penalty != 1 else []
         rules += [no_repeat_ngram(self.no_repeat_ngram)] if self.no_repeat_ngram is not None else []
         rules += [banned_words(self.ban, tokenizer)] if self.ban else []
@@ -71,7 +71,7 @@ class ChoosingOptions:
 
 
 def rule_for(model: Any, tokenizer: BaseTokenizer, options: ChoosingOptions, *more: Rule) -> Rule:
-    """All of them; those that forbid come first, so that those that choose do so among what is allowed.
+    """All rules; those that forbid tokens come first, so that the others choose among what is allowed.
 
     Raises BadInput for a --top-k beyond the model's vocabulary.
     """

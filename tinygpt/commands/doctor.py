@@ -1,4 +1,4 @@
-"""`tinygpt doctor`: what is installed here, which GPUs there are, and the commands that mend what is missing."""
+"""`tinygpt doctor`: what is installed here, which GPUs there are, and the commands that install what is missing."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ EXTRAS = {
 
 
 def doctor_command() -> None:
-    """Prints a line for each thing that this library stands on, with the remedy behind what is missing."""
+    """Prints a line for each library and device that tinygpt can use, and how to install what is missing."""
     for name, found in [*_processor(), *_gpu(gpu_info()), *_packages()]:
         print(f"{name:<15} {found}")
 

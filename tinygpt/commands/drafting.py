@@ -1,4 +1,4 @@
-"""Text from a model for which a smaller one, the draft, guesses ahead."""
+"""Speculative decoding for `tinygpt generate`: a smaller model, the draft, guesses ahead."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from .writing import ShownText, heading, prompt_ids
 
 
 class Draft:
-    """The draft in a directory, and how well it has guessed."""
+    """The draft model of a directory, and the counts of its guesses."""
 
     def __init__(
         self,
@@ -44,7 +44,7 @@ class Draft:
         rule: Rule,
         stop: Sequence[str] = (),
     ) -> Iterator[list[Written]]:
-        """As `writing.write_samples`, but one after another: of each, another share of the guesses is good."""
+        """As `writing.write_samples`, but one text after another, as each accepts a different number of guesses."""
         ends = () if tokenizer.end_of_text is None else (tokenizer.end_of_text,)
         ids, keys = prompt_ids(tokenizer, prompt), keys or [None]
         for number, key in enumerate(keys):
@@ -60,11 +60,11 @@ class Draft:
             yield text.written
 
     def account(self) -> str:
-        """How many guesses there were, how many were good, and how often the model was asked."""
+        """How many guesses were made, how many were accepted, and how many forward passes the model took."""
         accepted, proposed, readings = (
             sum(getattr(each, count) for each in self.written) for count in ("accepted", "proposed", "readings")
         )
         share = f" ({accepted / proposed:.0%})" if proposed else ""
         guesses = f"the draft proposed {proposed:,} tokens, {accepted:,} were accepted{share}"
-        return f"{guesses}; {readings:,} readings of the model"
+        return f"{guesses}; {readings:,} forward passes of the model"
 

@@ -26,7 +26,7 @@ def eval_command(
     device: str = "cpu",
     dtype: str = "float32",
 ) -> None:
-    """Scores every token of the files once, in windows that meet (or overlap, with a smaller stride).
+    """Scores every token of the files once, in windows side by side (or overlapping, with a smaller stride).
 
     The last line printed is JSON: loss, perplexity, bits_per_byte, tokens.
     """

@@ -1,15 +1,18 @@
-"""`tinygpt fill`: an encoder guesses the hidden places of a text."""
+"""`tinygpt fill`: an encoder predicts the masked tokens of a text."""
 
 from __future__ import annotations
 
 import json
 
+from ..errors import BadInput
 from ..generate import fill
 from .opening import open_model
 
 
 def fill_command(run: str, text: str, k: int, as_json: bool, device: str = "cpu", dtype: str = "float32") -> None:
     """Prints the k likeliest tokens of each mask, with their probabilities."""
+    if k < 1:
+        raise BadInput(f"--top-k must be at least 1, not {k}")
     model, tokenizer = open_model(run, "bert", device, dtype)
     places = fill(model, tokenizer, text, k)
     if as_json:

@@ -1,4 +1,4 @@
-"""Options by the names that are typed: what a sentence calls them, and which of them would go unheard."""
+"""Options by the flags that are typed: naming them in error sentences, and refusing those without effect."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ def flag(name: str) -> str:
 
 
 class Idle(NamedTuple):
-    """Options that change nothing where `where` holds of what is asked, and what to do other than leaving them out."""
+    """Options that have no effect where `where(options)` holds, and what to do other than leaving them out."""
 
     names: tuple[str, ...]
     where: Callable[[Any], bool]
@@ -24,10 +24,10 @@ class Idle(NamedTuple):
 
 
 def refuse_idle(given: Mapping[str, Any], asked: Any, table: Iterable[Idle]) -> None:
-    """Raises BadInput for an option among those given that changes nothing in what is asked.
+    """Raises BadInput for a given option that would have no effect.
 
-    Whoever types an option expects something of it. One that was not typed is not in `given`, whatever its default is;
-    a switch that was typed as off (--no-bias) asks for nothing that could be missed.
+    Whoever types an option expects an effect. `given` holds only options that were typed, not defaults; a switch that
+    was typed as off (--no-bias) needs no effect, and is let through.
     """
     for each in table:
         idle = [flag(name) for name in each.names if given.get(name, False) is not False]
@@ -37,10 +37,10 @@ def refuse_idle(given: Mapping[str, Any], asked: Any, table: Iterable[Idle]) -> 
 
 
 def with_flags(sentence: str, flags: Mapping[str, str]) -> str:
-    """What the library says of its arguments, for somebody who typed options.
+    """A sentence of the library in which names of arguments become flags, for somebody who typed flags.
 
-    A name becomes its flag where it has an underscore, as no English word has, or stands before "=". What a file says
-    of its own fields, and names that are parts of paths, stay.
+    A name becomes its flag if it has an underscore, as no English word has, or stands before "=". Names of fields in a
+    file, and names that are parts of paths, stay.
 
     >>> with_flags("top_k must be at least 1, not 0", {"top_k": "--top-k"})
     '--top-k must be at least 1, not 0'

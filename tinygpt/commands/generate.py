@@ -23,7 +23,7 @@ from .writing import prompt_ids, write_samples
 
 @dataclass(frozen=True)
 class GenerateOptions(ChoosingOptions):
-    """What is asked of the text; the names are those of the command line."""
+    """The options for the text, under the names of the command line."""
 
     prompt: str = ""
     min_new_tokens: int = 0
@@ -64,11 +64,11 @@ IDLE = (
     Idle(("num_samples",), lambda o: o.greedy, "--greedy writes the same text every time", "leave out --greedy"),
     Idle(("ahead",), lambda o: o.draft is None, "it says how far a draft guesses", "name one with --draft"),
 )  # fmt: skip
-"""What `tinygpt generate` would not hear."""
+"""Options that have no effect in `tinygpt generate`."""
 
 
 def generate_command(run: str, options: GenerateOptions) -> None:
-    """Prints num_samples continuations of the prompt. Raises BadInput for a run that is none and senseless numbers."""
+    """Prints num_samples continuations of the prompt. Raises BadInput for a directory without a usable model."""
     model, tokenizer = open_model(run, "gpt", options.device, options.dtype)
     if options.beam is not None:
         _print_beam(model, tokenizer, options)
@@ -87,7 +87,7 @@ def generate_command(run: str, options: GenerateOptions) -> None:
 
 
 def _print_beam(model: GPT, tokenizer: BaseTokenizer, options: GenerateOptions) -> None:
-    """What the rules forbid stays out; those that choose have no part in it, as nothing is drawn."""
+    """Beam search under the rules that forbid tokens; the rules for drawing are left out, as nothing is drawn."""
     rule = chain(
         *known_tokens(model, tokenizer), options.forbidding(tokenizer), *_not_ended_early(options, tokenizer)
     )

@@ -17,7 +17,7 @@ BLOCK = 1 << 16
 
 
 def write_ids(path: str, ids: np.ndarray) -> None:
-    """A .npy file, or a .bin file of the bare numbers, little-endian; whole or not at all."""
+    """Writes a .npy file, or a .bin file of the bare numbers, little-endian; whole or not at all."""
     suffix = suffix_of_array(path)
     with replacing(path) as file:
         if suffix == ".npy":
@@ -37,7 +37,7 @@ def suffix_of_array(path: str) -> str:
 
 
 def read_ids(path: str | None, dtype: np.dtype) -> Iterator[list[int]]:
-    """The ids in a file, some at a time; of standard input where there is none.
+    """The ids in a file, a block at a time; from standard input where path is None.
 
     .npy and .bin are what `write_ids` writes, .bin in the `dtype` of the tokenizer; everything else is words. Raises
     BadInput that names the file, and the line where there are lines.

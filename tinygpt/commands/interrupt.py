@@ -1,4 +1,4 @@
-"""Ctrl-C as a wish that is granted between two steps, so that nothing is ever saved half-changed."""
+"""Ctrl-C as a request that is carried out between two steps, so that nothing is ever saved half-changed."""
 
 from __future__ import annotations
 

@@ -19,7 +19,7 @@ GIB = 1 << 30
 
 
 def models_command(name: str | None, as_json: bool) -> None:
-    """All models as a table, or one with everything that is known of it. Raises BadInput for a name there is not."""
+    """All models as a table, or one with everything that is known of it. Raises BadInput for an unknown name."""
     if as_json:
         print(json.dumps(rows() if name is None else row(find(name))))
     elif name is None:
@@ -34,8 +34,8 @@ def _table(models: list[dict[str, Any]]) -> None:
     for line in cells:
         first, *others = (cell.ljust(w) if i == 0 else cell.rjust(w) for i, (cell, w) in enumerate(zip(line, widths)))
         print("  ".join([first, *others]))
-    print("\nparameters are counted from the modules here; 6 operations for each of them and each token of training.")
-    print("GiB: weights, gradients and Adam's two moments in float32, to which activations come.")
+    print("\nParameters are counted from the modules here; training FLOPs are 6 for each parameter and each token.")
+    print("GiB: weights, gradients and Adam's two moments in float32; activations come on top.")
     print("How one was trained, and why a count differs from the published one: tinygpt models NAME")
 
 
@@ -56,7 +56,7 @@ def _one(preset: Preset) -> None:
         print(f"{'training':<17} {known['flops_6nd']:.3g} operations{exact}: {days:,.2f} petaflop/s-days")
     memory = training_memory(model, 1, model.config.block_size)
     if preset.kind == "seq2seq":  # the formula of activations is for one stack
-        needed = f"to train it {memory.state / GIB:,.1f} GiB in float32, to which activations come"
+        needed = f"to train it {memory.state / GIB:,.1f} GiB in float32, activations not included"
     else:
         needed = (
             f"to train on one sequence in float32 {memory.total / GIB:,.1f} GiB "

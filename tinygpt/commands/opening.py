@@ -1,4 +1,4 @@
-"""A trained model for a command that wants one kind of it: of a run, or from Hugging Face."""
+"""Opens a trained model of the kind that a command needs, from a run or from Hugging Face."""
 
 from __future__ import annotations
 
@@ -15,21 +15,21 @@ from ..model.kinds import kind_of
 from ..text.tokenizer import BaseTokenizer
 
 USES = {
-    "gpt": "tinygpt generate and tinygpt eval go on with texts and score them",
-    "bert": "tinygpt fill guesses hidden places",
+    "gpt": "tinygpt generate and tinygpt eval continue texts and score them",
+    "bert": "tinygpt fill predicts masked tokens",
     "seq2seq": "tinygpt translate and tinygpt summarize turn one text into another",
 }
 
 
 def choose_device(device: str, dtype: str = "float32") -> None:
-    """Computes there and so from now on. Raises BadInput where this machine cannot, with the remedy."""
+    """Computes on this device in this precision from now on. Raises BadInput, with a remedy, where that cannot be."""
     configure()
     try:
         use_device(device)
     except ValueError as error:
         raise BadInput(f"--device {device}: {error}") from None
     except RuntimeError as error:
-        raise BadInput(f"--device {device}: {error} (tinygpt doctor looks closer)") from None
+        raise BadInput(f"--device {device}: {error} (tinygpt doctor says more)") from None
     if device == "cpu" and dtype != "float32":
         raise BadInput(
             f"--dtype {dtype} is for a GPU: a processor computes in float32 and would only lose time and digits; "
@@ -66,7 +66,7 @@ def open_model(
 
 
 def known_tokens(model: Any, tokenizer: BaseTokenizer) -> list[Rule]:
-    """The rule that leaves out ids which are no tokens: tables of weights are at times rounded up to a larger size."""
+    """A rule that excludes ids without a token, if there are any: embedding tables are sometimes padded."""
     known = tokenizer.vocab_size
     if known == model.config.vocab_size:
         return []

@@ -15,67 +15,92 @@ LARGEST_SEED = (1 << 63) - 1
 LARGEST_COUNT = 10**18 - 1
 
 
-def option(default: Any, help: str, choices: tuple[str, ...] | None = None, fixed: bool = False) -> Any:
-    """fixed: the option shapes model or data, so that a run that is resumed cannot change it."""
-    return field(default=default, metadata={"help": help, "choices": choices, "fixed": fixed})
+def option(
+    default: Any, help: str, choices: tuple[str, ...] | None = None, fixed: bool = False, metavar: str | None = None
+) -> Any:
+    """fixed: the option shapes model or data, so that a run that is resumed cannot change it.
+
+    help: names the default where it is None or empty; any other is added to it. metavar: what stands for the value.
+    """
+    return field(default=default, metadata={"help": help, "choices": choices, "fixed": fixed, "metavar": metavar})
 
 
 @dataclass(frozen=True)
 class TrainOptions:
-    """Defaults do the main job: about two minutes on two cores."""
+    """The options of a run. The defaults train a GPT in about two minutes on two cores."""
 
     task: str = option(
-        "lm", "each next token (a GPT), hidden ones (an encoder), spoiled text or pairs (an encoder–decoder)", TASKS,
+        "lm",
+        "what is learned: lm, each next token (a GPT); mlm, masked tokens (an encoder like BERT); denoise, to restore "
+        "corrupted text (an encoder–decoder like T5 or BART); seq2seq, targets from sources (an encoder–decoder)",
+        TASKS,
         fixed=True,
-    )  # fmt: skip
-    data: tuple[str, ...] = option((), "files or directories of text (default: the English in Python)")
-    encoding: str = option("utf-8", "how --data is encoded")
-    out: str = option("runs/english", "the run's directory")
-    tokenizer: str = option("bpe", "byte-pair encoding, or one token a character", ("bpe", "char"), fixed=True)
-    vocab_size: int = option(512, "tokens of the byte-pair encoding", fixed=True)
+    )
+    data: tuple[str, ...] = option(
+        (),
+        "files or directories of text; for --task seq2seq files of pairs, .tsv or .jsonl (default: the English that "
+        "ships with Python; for seq2seq arithmetic in words and figures)",
+    )
+    encoding: str = option("utf-8", "encoding of the files of --data", metavar="NAME")
+    out: str = option("runs/english", "directory of the run", metavar="DIR")
+    tokenizer: str = option("bpe", "byte-pair encoding, or one token for each character", ("bpe", "char"), fixed=True)
+    vocab_size: int = option(512, "number of tokens of the byte-pair encoding", fixed=True)
     bpe_dropout: float = option(
         0.0,
         "probability with which merges are left out of the training text, once, before the first step (BPE-dropout; "
         "0.1 in its paper); held-out text and prompts are encoded without it",
         fixed=True,
     )
-    n_layer: int = option(3, "blocks", fixed=True)
-    n_head: int = option(4, "attention heads of a block", fixed=True)
-    n_embd: int = option(128, "channels", fixed=True)
+    n_layer: int = option(3, "number of transformer blocks", fixed=True)
+    n_head: int = option(4, "attention heads in each block", fixed=True)
+    n_embd: int = option(128, "width of the model: channels of a token", fixed=True)
     block_size: int = option(64, "context: how many tokens the model sees", fixed=True)
-    bias: bool = option(False, "biases in linear layers and normalizations", fixed=True)
-    positions: str = option("learned", "how a token's place is told", FORMS["positions"], fixed=True)
-    norm: str = option("layer", "normalization", FORMS["norm"], fixed=True)
-    pre_norm: bool = option(True, "normalize what enters a layer, rather than what leaves it", fixed=True)
-    activation: str = option("gelu", "of the perceptron", FORMS["activation"], fixed=True)
-    n_kv_head: int | None = option(None, "heads of keys and values (default: as many as attention heads)", fixed=True)
-    dropout: float = option(0.0, "probability with which activations are dropped")
-    whole_words: bool = option(False, "hide whole words, with --task mlm", fixed=True)
+    bias: bool = option(False, "use biases in linear layers and normalizations", fixed=True)
+    positions: str = option("learned", "how the model is told where a token stands", FORMS["positions"], fixed=True)
+    norm: str = option("layer", "normalization: layer (LayerNorm) or rms (RMSNorm)", FORMS["norm"], fixed=True)
+    pre_norm: bool = option(True, "normalize what enters a layer (pre-norm), or what leaves it (post-norm)", fixed=True)
+    activation: str = option("gelu", "activation function of the MLP", FORMS["activation"], fixed=True)
+    n_kv_head: int | None = option(
+        None, "heads of keys and values; fewer share them among attention heads (default: as many as --n-head)",
+        fixed=True,
+    )  # fmt: skip
+    dropout: float = option(0.0, "probability with which activations are set to 0 in training")
+    whole_words: bool = option(False, "for --task mlm: mask whole words", fixed=True)
     next_sentence: bool = option(
-        False, "with --task mlm, of pairs of lines, whether the second follows the first", fixed=True
+        False, "for --task mlm: read pairs of lines, and also learn whether the second follows the first", fixed=True
     )
-    denoising: str = option("spans", "with --task denoise, T5's or BART's", ("spans", "infilling"), fixed=True)
-    label_smoothing: float = option(0.0, "with --task seq2seq, what is taken from the right token and given to all")
+    denoising: str = option(
+        "spans", "for --task denoise: write the missing spans (T5), or the whole text (BART's infilling)",
+        ("spans", "infilling"), fixed=True,
+    )  # fmt: skip
+    label_smoothing: float = option(
+        0.0, "for --task seq2seq: probability that is taken from the right token and spread over all"
+    )
     init_from: str | None = option(
-        None, "a run, or a GPT-2 of Hugging Face, whose weights, form and tokenizer to begin from", fixed=True
+        None,
+        "run, or GPT-2 from Hugging Face, whose weights, form and tokenizer to begin with (default: fresh weights)",
+        fixed=True,
+        metavar="DIR",
     )
-    recompute: bool = option(False, "compute activations again in the backward: less memory, a third more time")
-    batch_size: int = option(16, "sequences of a micro-batch")
-    gradient_accumulation_steps: int = option(1, "micro-batches of a step")
-    max_iters: int = option(2000, "steps")
-    learning_rate: float = option(4e-3, "the highest, after the warm-up")
-    min_lr: float | None = option(None, "the lowest, at the end of the cosine (default: a tenth of the highest)")
-    warmup_iters: int = option(100, "steps over which the rate rises")
-    weight_decay: float = option(0.1, "of matrices")
-    beta1: float = option(0.9, "Adam's mean of gradients: how much of it stays each step")
-    beta2: float = option(0.99, "Adam's mean of squared gradients: how much of it stays each step")
-    grad_clip: float = option(1.0, "largest gradient norm; 0 does not clip")
-    eval_interval: int = option(250, "steps between evaluations, samples and saves")
-    eval_iters: int = option(20, "batches of an evaluation on the way")
-    seed: int = option(1337, "of everything random", fixed=True)
-    device: str = option("cpu", "cpu, cuda, or cuda:1")
+    recompute: bool = option(False, "compute activations again in the backward pass: less memory, a third more time")
+    batch_size: int = option(16, "sequences in a micro-batch")
+    gradient_accumulation_steps: int = option(1, "micro-batches in a step")
+    max_iters: int = option(2000, "number of training steps")
+    learning_rate: float = option(4e-3, "highest learning rate, after the warm-up")
+    min_lr: float | None = option(
+        None, "lowest learning rate, at the end of the cosine schedule (default: a tenth of --learning-rate)"
+    )
+    warmup_iters: int = option(100, "steps in which the learning rate rises to its highest")
+    weight_decay: float = option(0.1, "AdamW's weight decay, applied to matrices only")
+    beta1: float = option(0.9, "AdamW's β1: how much of the mean gradient stays in each step")
+    beta2: float = option(0.99, "AdamW's β2: how much of the mean squared gradient stays in each step")
+    grad_clip: float = option(1.0, "largest norm of the gradient, which is scaled down to it; 0: no clipping")
+    eval_interval: int = option(250, "steps between evaluations, each with a sample and a save")
+    eval_iters: int = option(20, "batches in such an evaluation")
+    seed: int = option(1337, "random seed, of weights, batches and samples", fixed=True)
+    device: str = option("cpu", "where to compute: cpu, cuda, or one of several GPUs as cuda:1", metavar="DEVICE")
     dtype: str = option(
-        "float32", "what a GPU computes with; weights, moments and checkpoints are float32 whatever it is", PRECISIONS
+        "float32", "precision on a GPU; weights, moments and checkpoints stay float32 whatever it is", PRECISIONS
     )
 
     def __post_init__(self) -> None:
@@ -132,10 +157,11 @@ class TrainOptions:
 
     @classmethod
     def asked(cls, given: dict[str, Any], form: dict[str, Any] | None = None) -> TrainOptions:
-        """The options given. `form`: those of the model to begin from, which stand for what was left out.
+        """The options given. `form`: those of the model to begin from, used where none was given.
 
-        Raises BadInput for one that makes no sense, or changes nothing, and for those that say otherwise than `form`;
-        but shorter contexts than its own any model can learn from, and longer ones where its positions go on.
+        Raises BadInput for values out of range, options without effect, and options that contradict `form`. Only
+        --block-size may differ: any model can learn from shorter contexts, and from longer ones unless its positions
+        are learned.
         """
         form = {} if form is None else form
         other = [name for name in form if name in given and not _as_before(name, given[name], form)]
@@ -162,7 +188,7 @@ class TrainOptions:
 
 
 def _as_before(name: str, value: Any, before: dict[str, Any]) -> bool:
-    """Whether an option says what stood there; heads of keys that were not counted are as many as those of queries."""
+    """Whether an option has the value it had before; n_kv_head None means as many as n_head."""
     return value == before[name] or (name == "n_kv_head" and before[name] is None and value == before["n_head"])
 
 
@@ -179,4 +205,4 @@ IDLE = (
         "with --tokenizer char each character of the text is a token", "choose --tokenizer bpe",
     ),
 )  # fmt: skip
-"""What `tinygpt train` would not hear."""
+"""Options that have no effect in `tinygpt train`."""

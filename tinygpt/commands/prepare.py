@@ -11,18 +11,18 @@ import numpy as np
 
 from ..errors import BadInput
 from ..model.bigram import CountedBigram
-from ..text.batches import random_windows
+from ..text.batches import IGNORE, random_windows
 from ..text.corpus import Corpus, embedded_english, read_files, split
 from ..text.tokenizer import END_OF_TEXT, BaseTokenizer, CharTokenizer, Tokenizer
 from ..train.evaluate import Evaluation
 from .options import TrainOptions
 
-PRIORS = (2, 8, 32, 128, 512)  # imaginary observations of the counted bigram: the best for the validation text is taken
+PRIORS = (2, 8, 32, 128, 512)  # pseudo-counts of the counted bigram: the one best for the validation text is taken
 
 
 @dataclass(frozen=True)
 class Texts:
-    """A corpus as token ids, parted into what is trained on and what is held out."""
+    """A corpus as token ids, split into a training part and a held-out part."""
 
     corpus: Corpus
     tokenizer: BaseTokenizer
@@ -67,7 +67,7 @@ def _training_ids(tokenizer: BaseTokenizer, train: Corpus, options: TrainOptions
 def new_tokenizer(
     texts: Iterable[str], to_learn_from: Iterable[str], options: TrainOptions, special_tokens: Iterable[str]
 ) -> BaseTokenizer:
-    """What the options ask for: the alphabet of all texts, as nanoGPT has it, or the merges of those to learn from."""
+    """What the options ask for: the characters of all texts, as in nanoGPT, or merges learned from training texts."""
     special_tokens = dict.fromkeys(special_tokens)
     if options.tokenizer == "char":
         return CharTokenizer.train(texts, special_tokens=special_tokens)
@@ -75,10 +75,21 @@ def new_tokenizer(
 
 
 def baselines(texts: Texts) -> dict[str, Evaluation]:
-    """What the held-out text costs a guesser, and whoever knows only which token followed which how often."""
+    """The loss of a uniform guess, and of a bigram counted in the training text, on the held-out text."""
     targets, vocab_size = len(texts.validation) - 1, texts.tokenizer.vocab_size
     nats = min(CountedBigram(texts.train, vocab_size, prior).nats(texts.validation) for prior in PRIORS)
     return {
         "uniform guess": Evaluation(targets * math.log(vocab_size), targets, texts.validation_bytes),
         "counted bigram": Evaluation(nats, targets, texts.validation_bytes),
+    }
+
+
+def unigram_baselines(learned: np.ndarray, targets: np.ndarray, vocab_size: int) -> dict[str, Evaluation]:
+    """The loss of a uniform guess, and of the frequencies of the `learned` tokens plus one, on the targets."""
+    targets = targets[targets != IGNORE]
+    counts = np.bincount(learned[learned != IGNORE], minlength=vocab_size) + 1
+    cost = -np.log(counts / counts.sum())
+    return {
+        "uniform guess": Evaluation(len(targets) * math.log(vocab_size), len(targets)),
+        "counted unigram": Evaluation(float(cost[targets].sum()), len(targets)),
     }

@@ -16,7 +16,7 @@ from .tokenizer_inspect import visibly
 def score_command(
     run: str, text: str, stride: int | None, as_json: bool, device: str = "cpu", dtype: str = "float32"
 ) -> None:
-    """Prints each token with its log-probability, and the totals. Raises BadInput for a run that is none."""
+    """Prints each token with its log-probability, and the totals. Raises BadInput for a directory without a model."""
     model, tokenizer = open_model(run, "gpt", device, dtype)
     size = model.config.block_size
     if stride is not None and not 1 <= stride <= size:
@@ -35,13 +35,13 @@ def score_command(
 
 
 def print_tokens(tokenizer: BaseTokenizer, tokens: Sequence[int], logprobs: Iterable[float]) -> None:
-    """A line for each token: its log-probability, and its text with nothing invisible in it."""
+    """Prints a line for each token: its log-probability and its text, with every character visible."""
     for token, logprob in zip(tokens, logprobs, strict=True):
         print(f"{logprob:9.3f}  {visibly(tokenizer.token_bytes(token))}")
 
 
 def _as_json(tokenizer: BaseTokenizer, found: Score) -> dict[str, object]:
-    """Bytes as in the files of vocabularies: one character, up to U+00FF, a byte."""
+    """Tokens as in files of vocabularies: one character up to U+00FF for each byte."""
     total = found.evaluation
     return {
         "loss": total.loss,

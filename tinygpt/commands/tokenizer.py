@@ -20,7 +20,7 @@ from ..text.tokenizer.reading import Hints, read_tokenizer
 from ..train.run import Run
 from .ids import ids_of_words, read_ids, suffix_of_array, write_ids
 
-UTF8 = "utf-8"  # what text in files is taken for, where nothing is said of it
+UTF8 = "utf-8"  # the encoding of text files, unless --encoding names another
 PATTERNS = {
     "gpt2": GPT2_PATTERN,
     "r50k_base": GPT2_PATTERN,
@@ -40,9 +40,9 @@ def train_tokenizer_command(
     encoding: str,
     overwrite: bool,
 ) -> None:
-    """Learns merges from files and writes them. Raises BadInput before the work begins where it could not be kept.
+    """Learns merges from files and writes them. Raises BadInput before the work begins if the file cannot be written.
 
-    special_tokens: None for the one that ends a text.
+    special_tokens: None for <|endoftext|> alone.
     """
     special_tokens = [END_OF_TEXT] if special_tokens is None else special_tokens
     require_room(Path(out), overwrite)
@@ -115,7 +115,7 @@ def decode_command(tokenizer: BaseTokenizer, ids: list[str], data: str | None) -
         parts = read_ids(data, tokenizer.dtype)
     begun = False
     for part in filter(None, parts):
-        if begun:  # only the first token of a text may be written differently, by WordPiece
+        if begun:  # WordPiece decodes only the first token of a text differently
             sys.stdout.buffer.write(b"".join(map(tokenizer.token_bytes, part)))
         else:
             sys.stdout.buffer.write(tokenizer.decode_bytes(part))
@@ -195,7 +195,7 @@ def hints_given(
 
 
 def pattern_named(name_or_regex: str) -> str:
-    """The pattern of that name, or the expression itself. A lone word that is no name is a slip, and is refused."""
+    """The pattern of that name, or the expression itself. A single word that is no name is refused as a slip."""
     if name_or_regex in PATTERNS:
         return PATTERNS[name_or_regex]
     if re.fullmatch(r"\w*", name_or_regex):
@@ -214,7 +214,7 @@ def read_text(text: str | None, data: str | None, encoding: str | None) -> str:
     """The text on the command line, in the file `data`, or, where neither is given or text is "-", on standard input.
 
     encoding: None for utf-8. Nothing in the text is changed: no line end, no byte-order mark. Raises BadInput for bytes
-    that are no such text, and for an encoding of what is text already.
+    that are not in this encoding, and for an encoding of a text that was typed.
     """
     if data is not None and text is not None:
         raise BadInput("a text on the command line and --data are two sources: give one")
@@ -243,7 +243,7 @@ def read_text(text: str | None, data: str | None, encoding: str | None) -> str:
 
 
 def require_room(path: Path, overwrite: bool, makes_directory: bool = False) -> None:
-    """Raises BadInput where a file could not be written, or would take another's place unasked."""
+    """Raises BadInput where a file could not be written, or would replace another without --overwrite."""
     if path.is_dir():
         raise BadInput(f"{path} is a directory: name a file")
     if path.exists() and not overwrite:

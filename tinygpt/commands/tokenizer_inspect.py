@@ -1,4 +1,4 @@
-"""`tinygpt tokenizer inspect`: a text cut into its tokens, visibly, and how each of its pieces was merged."""
+"""`tinygpt tokenizer inspect`: shows how a text is cut into tokens, and how each of its pieces was merged."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ EXPLANATION = (
 )
 _SIGNS = {" ": "␣", "\x7f": "␡"} | {chr(n): chr(0x2400 + n) for n in range(32)}
 _TAKEN = {*_SIGNS.values(), "⟨", "⟩", "·"}
-SAMPLE = 12  # tokens that stand for many
+SAMPLE = 12  # tokens shown as examples
 
 
 def inspect_command(tokenizer: BaseTokenizer, text: str, allowed: list[str] | str, limit: int, as_json: bool) -> None:
-    """Shows at most `limit` tokens and different pieces, 0 for all; of everything else numbers and samples."""
+    """Shows at most `limit` tokens and different pieces (0: all), and counts and examples of the rest."""
     if not text:
         raise BadInput("there is no text to look at")
     if limit < 0:
@@ -35,10 +35,10 @@ def inspect_command(tokenizer: BaseTokenizer, text: str, allowed: list[str] | st
 
 
 def visibly(token: bytes) -> str:
-    """A token in which nothing is invisible, and no two tokens look alike.
+    """A token with every character visible; no two tokens look alike.
 
-    What is no printable character by itself (bytes of a part of one, a mark without its letter), and what is used as a
-    sign here, is shown as the numbers of its bytes.
+    Shown as the numbers of its bytes: whatever is no printable character by itself (part of a character, a combining
+    mark without its letter), and the characters that serve as signs here.
 
     >>> visibly(" né\\n".encode())
     '␣né␊'
@@ -90,7 +90,7 @@ def _more(total: int, limit: int) -> str:
 
 
 def _making(piece: Piece, tokenizer: Tokenizer) -> str:
-    """The piece's bytes, then what each merge made of them."""
+    """The piece's bytes, then the tokens after each merge."""
     times = f"{piece.times:,} times: " if piece.times > 1 else ""
     if piece.steps or len(piece.data) == 1:
         stages = [_cut(bytes([byte]) for byte in piece.data)]
@@ -100,7 +100,7 @@ def _making(piece: Piece, tokenizer: Tokenizer) -> str:
 
 
 def _sample(tokenizer: BaseTokenizer, ids: Sequence[int]) -> str:
-    """Some of the ids' tokens, those of several bytes first: that a byte is not needed says little."""
+    """Some of the ids' tokens, those of several bytes first: an unused single byte says little."""
     if not ids:
         return ""
     tokens = sorted((_spelling(tokenizer, each) for each in ids), key=lambda token: len(token) == 1)
@@ -115,7 +115,7 @@ def _spelling(tokenizer: BaseTokenizer, number: int) -> bytes:
 
 
 def _as_json(tokenizer: BaseTokenizer, found: Inspection) -> dict[str, object]:
-    """Bytes as in the files of vocabularies: one character, up to U+00FF, a byte."""
+    """Tokens as in files of vocabularies: one character up to U+00FF for each byte."""
     counts = tokenizer.merge_counts if isinstance(tokenizer, Tokenizer) else None
     pieces = [
         {

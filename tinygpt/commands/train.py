@@ -1,4 +1,4 @@
-"""`tinygpt train`: data becomes a model. What is trained for, and what is shown of it, is the task's (tasks/)."""
+"""`tinygpt train`: from data to a trained model. The task (tasks/) says what is learned and what is shown of it."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def train_command(given: dict[str, Any], resume: bool, overwrite: bool) -> None:
 
 
 class _Job:
-    """A run under way: what it is made of, and where it stands."""
+    """A run in progress: its parts, and the steps not yet saved."""
 
     def __init__(self, run: Run, options: TrainOptions, task: Task, model: Module, optimizer: AdamW) -> None:
         self.run, self.options, self.task, self.model, self.optimizer = run, options, task, model, optimizer
@@ -51,12 +51,12 @@ class _Job:
     def new(cls, given: dict[str, Any], overwrite: bool) -> _Job:
         out = given.get("out", TrainOptions.out)
         if not overwrite and Run(out).path.exists():
-            Run.create(out, overwrite)  # says at once what is in the way
+            Run.create(out, overwrite)  # raises at once where something is in the way
         options, begun = beginning(given)
         choose_device(options.device, options.dtype)
         kind = task_of(options)
         task = kind(kind.read(options), options, begun and begun.tokenizer)
-        task.rehearse()  # so that what cannot be done takes no other run's place
+        task.rehearse()  # so that a run that cannot begin replaces no other
         model = task.model(Key(options.seed).fold("init")) if begun is None else begun.model
         run = Run.create(options.out, overwrite)
         task.tokenizer.save(run.tokenizer)
@@ -100,7 +100,7 @@ class _Job:
         checkpoint.restore(job.optimizer)
         run.remove_unfinished()
         log = run.read_log(before_step=checkpoint.step)
-        run.rewrite_log([entry for entry in log if not entry.get("whole")])  # the end comes again
+        run.rewrite_log([entry for entry in log if not entry.get("whole")])  # the final evaluation will be repeated
         run.write_config(job.record())
         return job
 
@@ -120,7 +120,7 @@ class _Job:
         }
 
     def describe(self) -> None:
-        """What is about to happen, and what numbers to expect."""
+        """Prints what is about to happen, and what numbers to expect."""
         data, c, o = self.task.data, self.model.config, self.options
         print(f"corpus     {data.name}: {data.n_bytes / 1e6:.2f} MB, fingerprint {data.fingerprint[:12]}")
         print(*self.task.data_lines(), sep="\n")
@@ -138,7 +138,7 @@ class _Job:
             print(f"note: {note}", file=sys.stderr)
 
     def _notes(self) -> Iterator[str]:
-        """What is not wrong, and perhaps not meant."""
+        """Notes on options that are allowed, but perhaps not intended."""
         o, made = self.options, self.task.tokenizer.vocab_size
         if o.tokenizer == "bpe" and made < o.vocab_size:
             yield f"the text has no more than {made:,} tokens to learn, of the {o.vocab_size:,} of --vocab-size"
@@ -172,7 +172,7 @@ class _Job:
                         begun = time.perf_counter()
             except FloatingPointError as error:
                 raise BadInput(f"training stopped: {error}; {self._saved()}") from None
-            except OSError:  # nobody reads on, or the output's disk is full: the steps are kept all the same
+            except OSError:  # the output was closed, or its disk is full: the steps are kept all the same
                 self.save()
                 raise
         if interrupt.wanted and self.step < o.max_iters:
@@ -192,7 +192,7 @@ class _Job:
         return now
 
     def _look(self, some_validation: list[Any], progress: tqdm) -> None:
-        """Now and then: how the held-out text does, what the model writes, and a save."""
+        """Between steps: prints the validation loss and a sample, and saves the run."""
         loss = evaluate(self.model, self.task.measure, some_validation).loss
         self.unsaved.append({"step": self.step - 1, "validation_loss": loss})
         with progress.external_write_mode(file=sys.stdout):
@@ -215,7 +215,7 @@ class _Job:
         return f"the last save is in {self.run.path}" if there else "nothing had been saved yet"
 
     def finish(self) -> None:
-        """The whole held-out text, beside the baselines; the curve; a sample; where everything is."""
+        """Prints the loss of the whole held-out text beside the baselines, draws the curve, and shows a sample."""
         self.save()  # before the evaluation, which takes its time
         result = evaluate(self.model, self.task.measure, self.task.whole_validation(), self.task.validation_bytes)
         self.run.append_log([{"step": self.step - 1, "validation_loss": result.loss, "whole": True}])
@@ -239,7 +239,7 @@ class _Job:
         title = f"{self.task.data.name}: {self.model.n_params:,} parameters"
         with replacing(self.run.curve) as file:
             file.write(loss_curve(training, validation, lines, title).encode())
-        with suppress(MissingExtra):  # the SVG shows the same
+        with suppress(MissingExtra):  # without matplotlib: the SVG shows the same
             loss_curve_png(self.run.curve_png, training, validation, lines, title)
 
 

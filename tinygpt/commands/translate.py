@@ -20,11 +20,11 @@ def translate_command(
     device: str = "cpu",
     dtype: str = "float32",
 ) -> None:
-    """Prints the best that the model makes of each line of a text, or of all of it where `whole`.
+    """Prints the best that the model writes for each line of a text, or for the text as a whole if `whole`.
 
-    The text is standard input where none is given. A blank line stays one, so that what is made of a file stands line
-    by line beside it. Raises BadInput, before anything is printed, for a text without a word in it, and for one that
-    the vocabulary cannot spell.
+    Without a text it reads standard input. A blank line gives a blank line, so that output and input match line by
+    line. Raises BadInput, before anything is printed, for a text without a word in it, and for one that the vocabulary
+    cannot spell.
     """
     model, tokenizer = open_model(run, "seq2seq", device, dtype)
     size, end = model.config.block_size, tokenizer.end_of_text

@@ -12,8 +12,8 @@ from ..generate import Batch, Rule, TextStream, Written, chain, generate_batch, 
 from ..text.tokenizer import BaseTokenizer
 from .opening import known_tokens
 
-COOL, FEW = 0.6, 50  # a small model spells better below its own temperature, and without its unlikeliest tokens
-AT_ONCE = 16  # texts: the products of more take as much longer, and each has keys and values to remember
+COOL, FEW = 0.6, 50  # of samples: a small model writes better at a temperature below 1, without its unlikeliest tokens
+AT_ONCE = 16  # texts written together: more would take longer in proportion, and each needs keys and values of its own
 
 
 def write_sample(model: Any, tokenizer: BaseTokenizer, max_new_tokens: int, seed: int) -> None:
@@ -32,10 +32,10 @@ def write_samples(
     rule: Rule,
     stop: Sequence[str] = (),
 ) -> Iterator[list[Written]]:
-    """Prints the prompt and what the model makes of it with each key; yields the new tokens of each that is printed.
+    """Prints one continuation of the prompt for each key; yields the new tokens of each after it is printed.
 
-    Without keys there is one text, of the likeliest tokens. Several are written together, AT_ONCE at a time; the first
-    is shown as it comes. An empty prompt begins a document. A text ends before the first of the strings `stop`.
+    Without keys there is one text, written greedily. Several are written together, AT_ONCE at a time; the first is
+    shown as it comes. An empty prompt begins a new document. A text ends before the first of the strings `stop`.
     Raises BadInput, before anything is printed, for a prompt that cannot be read.
     """
     ids = prompt_ids(tokenizer, prompt)
@@ -50,7 +50,7 @@ def write_samples(
 
 
 def heading(number: int, count: int) -> str:
-    """What stands above one of several samples."""
+    """The line above one of several samples; nothing for a single one."""
     return f"{chr(10) if number else ''}sample {number + 1}\n" if count > 1 else ""
 
 
@@ -67,14 +67,14 @@ def _show_one_after_another(batch: Batch, texts: Sequence[ShownText]) -> Iterato
 
 
 class ShownText:
-    """A text on its way, and what of it waits to be shown."""
+    """A text that is being written, and the part of it that waits to be shown."""
 
     def __init__(self, tokenizer: BaseTokenizer, beginning: str, stop: Sequence[str]) -> None:
         self.stream, self.waiting, self.shown = TextStream(tokenizer, stop), beginning, False
         self.written: list[Written] = []
 
     def show(self) -> None:
-        """Prints what waits, and from now on what comes."""
+        """Prints what waits, and from now on each piece as it comes."""
         self.shown = True
         self._print("")
 
@@ -93,12 +93,12 @@ class ShownText:
 
 
 def prompt_ids(tokenizer: BaseTokenizer, prompt: str) -> list[int]:
-    """The tokens that a text goes on from; special tokens written in it are ordinary text."""
+    """The tokens of a prompt; special tokens written in it are ordinary text. An empty one begins a document."""
     return tokenizer.encode(prompt) or _beginning(tokenizer)
 
 
 def _beginning(tokenizer: BaseTokenizer) -> list[int]:
-    """What stands before a document: the end of another, or of a line, or whatever a vocabulary without both has."""
+    """What stands before a document: the end-of-text token, else the end of a line, else token 0."""
     if tokenizer.end_of_text is not None:
         return [tokenizer.end_of_text]
     try:

@@ -1,6 +1,10 @@
-"""A model writes: rules that choose the next token, the loop that asks for it, text as it comes, and its likelihood.
+"""Text from a trained model: rules that choose the next token, decoding, streaming, and the likelihood of a text.
 
-For an encoder the hidden places of a text. Searches serve whatever writes, from a prompt or from a source.
+Beam search works for a GPT that continues a prompt and for an encoder–decoder that writes from a source. An encoder
+fills in masked tokens.
+
+In reading order: sampling, history, context, reading, decoding, streaming, score; then beginnings, beam, speculative,
+chat and fill; bare and layout make the same faster.
 """
 
 from .beam import Hypothesis, LengthPenalty, beam_search, greedy_search, power_penalty, wu_penalty

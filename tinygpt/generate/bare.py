@@ -1,14 +1,15 @@
-"""One new token a row through a GPT's blocks in bare arrays: the same formulas, for when nobody asks for a gradient.
+"""One new token per row through a GPT's blocks in plain NumPy arrays: the model's formulas, without gradients.
 
-An operation of the engine asks first: are the operands on one device, do their shapes fit, who needs a gradient? For a
-batch of thousands of tokens that is nothing. For one token it is most of what happens between two products, and slow,
-because the weights that stream by leave nothing else in the caches: of a token of GPT-2 small the model's own
-operations take 9 ms and those of this page 3, beside 20 for its products (AMD EPYC, family 25, two threads).
+Before each operation the autograd engine checks devices, shapes and who needs a gradient. For a batch of thousands of
+tokens this costs next to nothing. For one token it is most of the work between two matrix products, and slow work,
+because the weights that stream through the processor's caches leave nothing else there. For one token of GPT-2 small
+the model's own operations take 9 ms and those of this file 3 ms, besides 20 ms for the matrix products (AMD EPYC,
+family 25, two threads).
 
-Each function is made once for a layer, and reads like the layer's call in ../model/block.py, attention.py and
-layers.py, which remain the definition: models of other parts than those named here are left to them.
+Each function is built once for a layer, and reads like that layer's call in ../model/block.py, attention.py and
+layers.py. Those remain the definition; a model with parts other than those in KNOWN is computed by them.
 
-R rows, C channels, H heads, G heads of keys and values, D channels of a head, T tokens with the new one.
+R rows, C channels, H heads, G heads of keys and values, D channels of a head, T tokens including the new one.
 """
 
 from __future__ import annotations
@@ -34,26 +35,26 @@ from ..model.positions import ALiBi, LearnedPositions, Positions, RotaryPosition
 
 POSITIONS = (Positions, LearnedPositions, SinusoidalPositions, RotaryPositions, ALiBi, T5Bias)
 KNOWN = {GPT, Block, SelfAttention, MLP, Linear, LayerNorm, RMSNorm, Embedding, *POSITIONS}
-NOTHING = (False, False, False, False)  # of queries, keys, values and bias nobody needs a gradient
+NOTHING = (False, False, False, False)  # no gradients for queries, keys, values and bias
 
 Function = Callable[[np.ndarray], np.ndarray]
 
 
 class NewTokens:
-    """`model.hidden` without gradients: here where one token a row is new and the model is known, else the model's."""
+    """`model.hidden` without gradients. One new token per row of a known model is computed here, else by the model."""
 
     def __init__(self, model: GPT) -> None:
         self.model = model
         self._look()
 
     def _look(self) -> None:
-        """What the model is made of now."""
+        """Builds the functions for the layers that the model has now."""
         model = self.model
         self.blocks = [_block(each, model.wpe) for each in model.h] if _is_known(model) else []
         self.last = _norm(model.ln_f) if self.blocks and model.ln_f is not None else None
 
     def __call__(self, ids: Any, cache: Cache, mask: Any = None, at: Any = None) -> Tensor:
-        """The states (R, n, C) of ids (R, n), which are added to the cache. mask, at: as in `GPT.hidden`."""
+        """The hidden states (R, n, C) of ids (R, n), which are added to the cache. mask, at: as in `GPT.hidden`."""
         with no_grad():
             if ids.shape[1] != 1:
                 self._look()
@@ -66,7 +67,7 @@ class NewTokens:
         embedded = model.wpe.add(model.wte(ids), at)
         bias = model.wpe.bias(1, cache.length + 1, embedded)
         x, bias = embedded.data[:, 0], None if bias is None else bias.data
-        with np.errstate(over="ignore"):  # for _gelu; in each it would take as long as an operation
+        with np.errstate(over="ignore"):  # for _gelu; entering it in every layer would cost as much as an operation
             for block, kept in zip(self.blocks, cache.layers, strict=True):
                 x = block(x, kept, mask, bias, at)
         return Tensor((x if self.last is None else self.last(x))[:, None])
@@ -127,7 +128,7 @@ def _mlp(mlp: MLP) -> Function:
 
 
 def _gelu(h: np.ndarray) -> np.ndarray:
-    """h (1 + tanh u)/2 = h / (1 + exp(−2u)), u = √(2/π) (h + 0.044715 h³); where exp(−2u) is infinite, it is 0."""
+    """h (1 + tanh u)/2 = h / (1 + exp(−2u)), u = √(2/π) (h + 0.044715 h³); 0 where exp(−2u) overflows."""
     u = h * h
     u *= -2 * SQRT_2_OVER_PI * CUBIC
     u -= 2 * SQRT_2_OVER_PI

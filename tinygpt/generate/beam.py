@@ -1,9 +1,9 @@
-"""Searches for the likeliest text: one token after another, or among several beginnings at once.
+"""Searches for the likeliest text: greedy search, and beam search, which extends several beginnings at once.
 
     texts = translations(model, source, source_mask, begin, max_new_tokens=50)    # or continuations(gpt, prompts, 50)
     best = [found[0].tokens for found in beam_search(texts, [end], width=4)]
 
-N texts, R beginnings of theirs that are gone on with, V vocabulary.
+N texts, R beginnings of them that are still extended, V vocabulary.
 """
 
 from __future__ import annotations
@@ -19,14 +19,15 @@ from .beginnings import Beginnings
 from .sampling import greedy, require_a_choice
 
 LengthPenalty = Callable[[float, int], float]
-"""penalty(Σ log p, tokens) → the score by which texts of different lengths are compared; better is greater.
+"""penalty(Σ log p, number of tokens) → the score by which texts of different lengths are compared; higher is better.
 
-Of two texts with the same Σ log p < 0, a score must favour the longer always, the shorter always, or neither.
+For the same Σ log p < 0 the score must only rise, only fall, or stay equal with the length: early stopping relies on
+this.
 """
 
 
 def wu_penalty(alpha: float) -> LengthPenalty:
-    """A longer text has more that could be unlikely: α from 0 (log p itself) upwards favours it the more.
+    """Each further token lowers log p, so longer texts are compensated: the more, the larger α. α = 0: log p itself.
 
     Formula: score(y) = log p(y | x) / lp(y), lp(y) = ((5 + |y|) / 6)^α
     Paper: Wu et al. 2016, "Google's neural machine translation system", section 7
@@ -37,7 +38,7 @@ def wu_penalty(alpha: float) -> LengthPenalty:
 
 
 def power_penalty(alpha: float) -> LengthPenalty:
-    """The plainer form, which `transformers` has: for α = 1 the mean log-probability of a token.
+    """The simpler form, which `transformers` uses; for α = 1 it is the mean log-probability per token.
 
     Formula: score(y) = log p(y | x) / |y|^α
     Paper: Wu et al. 2016, "Google's neural machine translation system", section 7, the form it begins with
@@ -49,9 +50,9 @@ def power_penalty(alpha: float) -> LengthPenalty:
 
 @dataclass(frozen=True)
 class Hypothesis:
-    """A text that has ended, or was cut, and Σ log p of its tokens, that of its end among them.
+    """A text that has ended, or was cut at the limit, with Σ log p of its tokens and its score.
 
-    The end counts in its length, too, and is not among its tokens.
+    The end token counts in log_probability and in the length for the score, but is not part of `tokens`.
     """
 
     tokens: list[int]
@@ -61,10 +62,10 @@ class Hypothesis:
 
 
 def greedy_search(texts: Beginnings, ends: Collection[int]) -> list[list[int]]:
-    """For each text the tokens of which each is the likeliest after those before it.
+    """The new tokens of each text, each the likeliest after those before it.
 
-    A text ends before any of `ends`, or is cut. Raises BadInput for ends that the model does not know, and where a
-    rule leaves nothing that could come next.
+    A text ends before any of the tokens `ends`, or is cut at max_new_tokens. Raises BadInput for ends outside the
+    vocabulary, and where a rule leaves no token that could come next.
     """
     _require_ends(ends, texts)
     written: list[list[int]] = [[] for _ in texts.of_text]
@@ -84,15 +85,18 @@ def beam_search(
     length_penalty: LengthPenalty = wu_penalty(0.6),  # noqa: B008  a function, which nothing changes
     early_stopping: bool | Literal["never"] = False,
 ) -> list[list[Hypothesis]]:
-    """For each text the best that were found, `width` at most and the best first, going on with the `width` likeliest
-    beginnings.
+    """For each text at most `width` results, the best first.
 
-    Of the `width` likeliest continuations those that end are found, so that a width of one is greedy search, and one as
-    great as there are texts is exhaustive; the `width` likeliest others are gone on with. A text is searched until
-    `width` are found (early_stopping True), or until then and for as long as the likeliest beginning would score better
-    than the worst of them if it ended where it is (False), or if it ended anywhere ("never"); at max_new_tokens all are
-    cut. Where it stops at once, beginnings that end too soon often fill what is found before a better one has ended.
-    Raises BadInput as greedy_search does, and for a width below one.
+    At each step take the `width` best continuations of each text. Those that end become results; the `width` best that
+    do not end stay in the beam. At max_new_tokens all are cut. A width of 1 is greedy search; a width as large as the
+    number of possible texts is exhaustive. The defaults, width 4 and α = 0.6, are those of Vaswani et al. 2017,
+    section 6.1.
+
+    early_stopping True: stop at `width` results; they are then often texts that ended too soon. False: stop at `width`
+    results when the best open beginning, if it ended now, would score no better than the worst of them. "never": as
+    False, but for any length that the beginning could still reach.
+
+    Raises BadInput as greedy_search does, for a width below 1 and for another early_stopping.
 
     Formula: beam_t = the `width` y_≤t of greatest Σ_i≤t log p(y_i | y_<i, x), y_<t in beam_(t−1)
     Paper: Sutskever, Vinyals & Le 2014, "Sequence to sequence learning with neural networks", section 3.2
@@ -111,7 +115,7 @@ def beam_search(
 
 
 class _Candidate(NamedTuple):
-    """One of the beginnings, and what it may go on with."""
+    """A beginning, a token that may continue it, and Σ log p of both together."""
 
     row: int
     token: int
@@ -119,7 +123,7 @@ class _Candidate(NamedTuple):
 
 
 class _Search:
-    """The texts that are being searched, Σ log p of their beginnings (R,), and what has been found of each."""
+    """A search in progress: the open beginnings, Σ log p of each (R,), and the results of each text so far."""
 
     def __init__(
         self,
@@ -135,13 +139,13 @@ class _Search:
         self.found: list[list[Hypothesis]] = [[] for _ in texts.of_text]
 
     def step(self) -> None:
-        """One more token for all."""
+        """Extends all beginnings by one token."""
         totals = self.sums[:, None] + self.texts.log_probabilities()
         length = self.texts.length + 1
         going_on: list[_Candidate] = []
         for text in np.unique(self.texts.of_text):
             rows = np.flatnonzero(self.texts.of_text == text)
-            # as many as the beam holds go on even if each of its beginnings ends in every way it can
+            # at most width · |ends| of these candidates end, so that `width` are left to stay in the beam
             likeliest = _likeliest(totals, rows, self.width * (1 + len(self.ends)))
             over = length == self.texts.max_new_tokens
             ended = [each for each in likeliest[: self.width] if over or each.token in self.ends]
@@ -166,24 +170,27 @@ class _Search:
         return sorted(found, key=lambda each: -each.score)[: self.width]
 
     def _may_find_more(self, found: list[Hypothesis], likeliest: float, length: int) -> bool:
-        """Σ log p only falls: what a beginning can score at the lengths left is greatest at one end of these."""
+        """Whether an open beginning may still become a better result.
+
+        Σ log p only falls, so a beginning's best possible score is at the shortest or the longest length left.
+        """
         if len(found) < self.width:
             return True
-        if self.early_stopping is True or self.width == 1:  # greedy search has no second to go on with
+        if self.early_stopping is True or self.width == 1:  # width 1 is greedy search, which ends with its first result
             return False
         lengths = (length, self.texts.max_new_tokens) if self.early_stopping == "never" else (length,)
         return max(self.length_penalty(likeliest, each) for each in lengths) > found[-1].score
 
 
 def _likeliest(totals: np.ndarray, rows: np.ndarray, n: int) -> list[_Candidate]:
-    """The n likeliest continuations of these rows, the likeliest first; none that cannot be."""
+    """The n likeliest continuations of these rows, the likeliest first; impossible ones (−∞) are left out."""
     values, size = totals[rows].ravel(), totals.shape[1]
     places = [place for place in _greatest(values, n) if values[place] > -np.inf]
     return [_Candidate(int(rows[place // size]), int(place % size), float(values[place])) for place in places]
 
 
 def _greatest(values: np.ndarray, n: int) -> np.ndarray:
-    """Places of the n greatest values, the greatest first, among equals the first."""
+    """Indices of the n greatest values, the greatest first; among equals the lowest index first."""
     if n < values.size:
         places = np.flatnonzero(values >= np.partition(values, -n)[-n])
     else:

@@ -1,9 +1,10 @@
-"""What a search goes on with: several beginnings of texts at once, each token of which is read once.
+"""The beginnings of texts that a search extends, several at once; the model reads each of their tokens only once.
 
-Searches know three things of them: how likely each token is to come next, which go on with what, and what is written.
-So one search serves a model that continues a prompt and one that writes from a source.
+A search needs three things of them: the probabilities of the next token, a way to choose which beginnings continue with
+which tokens, and the tokens written so far. So the same search serves a GPT that continues a prompt and an
+encoder–decoder that writes from a source.
 
-N texts, R beginnings of theirs, P tokens in a prompt, S in the longest source, V vocabulary.
+N texts, R beginnings of them, P tokens in a prompt, S in the longest source, V vocabulary.
 """
 
 from __future__ import annotations
@@ -23,25 +24,25 @@ from .sampling import Rule, require_a_choice
 
 
 class Reads(Protocol):
-    """A model, and what it has read of R texts, each token once."""
+    """A model and its cache of R texts, each token of which it reads once."""
 
     def __call__(self, texts: Sequence[list[int]]) -> np.ndarray:
-        """The logits (R, V) after the texts, which begin as those of the call before."""
+        """The logits (R, V) after the texts, which continue those of the previous call."""
 
     def keep(self, rows: Sequence[int]) -> None:
-        """Reads on in these of the texts, of which one may occur several times."""
+        """Continues with these rows; a row may occur several times."""
 
     @property
     def n_bytes(self) -> int:
-        """What the keys and values that are kept take now; see Cache.n_bytes."""
+        """The memory of the cached keys and values; see Cache.n_bytes."""
 
 
 class Beginnings:
-    """R beginnings, all of one length, and which of the N texts each is of; at first there is one for each text.
+    """R beginnings, all of one length, and the text that each belongs to; at first one for each of the N texts.
 
-    A search writes them to their end, so that they serve one.
-    max_new_tokens: at which they are cut. rule: changes the logits, before they become probabilities, as in `generate`;
-    it is shown all tokens, with those that were given.
+    A search uses them up, so each search needs new ones. max_new_tokens: the number at which texts are cut. rule:
+    changes the logits before they become probabilities, as in `generate`; it sees all tokens, the given ones included.
+    Raises BadInput for a max_new_tokens below 1.
     """
 
     def __init__(
@@ -60,13 +61,13 @@ class Beginnings:
 
     @property
     def n_bytes(self) -> int:
-        """What the keys and values that are kept take now; see Cache.n_bytes."""
+        """The memory of the cached keys and values; see Cache.n_bytes."""
         return self.read.n_bytes
 
     def log_probabilities(self) -> np.ndarray:
-        """(R, V) float64: of each next token; −∞ for those that the rule excludes.
+        """log p of each possible next token, (R, V) float64; −∞ for tokens that the rule excludes.
 
-        Raises BadInput where the model's predictions are no numbers.
+        Raises BadInput where the model's predictions are not finite.
         """
         texts = self.tokens.tolist()
         logits = self.read(texts).astype(np.float64)
@@ -76,7 +77,7 @@ class Beginnings:
         return log_softmax(logits).data
 
     def keep(self, rows: np.ndarray, tokens: np.ndarray) -> None:
-        """Each of the beginnings `rows`, of which one may occur several times, with one more token."""
+        """Keeps the beginnings `rows`, each with one more token; a row may occur several times."""
         self.of_text = self.of_text[rows]
         self.tokens = np.concatenate([self.tokens[rows], tokens[:, None]], axis=1)
         self.read.keep(rows)
@@ -89,10 +90,10 @@ class Beginnings:
 def continuations(
     model: Any, prompts: Sequence[Sequence[int]], max_new_tokens: int, rule: Rule | None = None
 ) -> Beginnings:
-    """Texts that go on from prompts of one length (N, P).
+    """Beginnings that continue prompts of one length (N, P).
 
-    What the model sees of a text longer than the context: context.py. Raises BadInput for prompts of several lengths,
-    and for those that `generate` refuses.
+    context.py says what the model sees of a text longer than its context. Raises BadInput for prompts of different
+    lengths, and for those that `generate` refuses.
     """
     lengths = {len(prompt) for prompt in prompts}
     if len(lengths) != 1:
@@ -100,7 +101,7 @@ def continuations(
     for prompt in prompts:
         check_prompt(model, prompt, "the prompt")
     given = np.asarray(prompts, dtype=np.int64)
-    read = make_reader(model, given.shape[1] + max(max_new_tokens, 1) - 1)  # the last token is written and not read
+    read = make_reader(model, given.shape[1] + max(max_new_tokens, 1) - 1)  # the last token is written, but not read
     return Beginnings(read, given, model.config.vocab_size, max_new_tokens, rule)
 
 
@@ -112,10 +113,10 @@ def translations(
     max_new_tokens: int,
     rule: Rule | None = None,
 ) -> Beginnings:
-    """What an encoder–decoder makes of sources (N, S), each written from the token `begin` on.
+    """Beginnings of what an encoder–decoder writes for sources (N, S); each starts with the token `begin`.
 
     source_mask: (N, S), True at real tokens (None: all are real).
-    Raises BadInput for a `begin` that the model does not know, and more tokens than learned positions have.
+    Raises BadInput for a `begin` outside the vocabulary, and for a max_new_tokens beyond learned positions.
     """
     config = model.config
     if config.positions == "learned" and max_new_tokens > config.block_size:
@@ -131,7 +132,7 @@ def translations(
 
 
 class _OfSources:
-    """An encoder–decoder: the encoder has read the sources, once; the decoder reads the targets."""
+    """An encoder–decoder: the encoder reads the sources once; the decoder reads the targets as they grow."""
 
     def __init__(self, model: Seq2Seq, source: np.ndarray, source_mask: np.ndarray | None, capacity: int) -> None:
         device = model.parameters()[0].device

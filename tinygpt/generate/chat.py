@@ -18,13 +18,12 @@ from .streaming import stream_text
 
 
 class Conversation:
-    """Messages so far, and answers as they come.
+    """The messages so far, and new answers as they come.
 
-    The model sees the template's text of the system message and of as many of the latest exchanges as fit into its
-    context, with room for an answer: for max_new_tokens, or half of the context where that is less. Older ones are
-    forgotten for good, an exchange (a message and its answer) at a time; `forgotten` counts them. What the model has
-    read it does not read again, as far as its text still begins with the same tokens: the keys and values of a whole
-    context are kept for that.
+    The prompt is the template's text of the system message, the latest exchanges (a message and its answer) and the new
+    message. It leaves room for an answer: max_new_tokens, or half of the context where that is less. Exchanges that do
+    not fit are forgotten for good, the oldest first; `forgotten` counts them. The keys and values of a whole context
+    stay in a cache, so that a prompt is read only from where it differs from the text before.
     """
 
     def __init__(
@@ -38,8 +37,8 @@ class Conversation:
         system: str = "",
         stop: Sequence[str] = (),
     ) -> None:
-        """key: answer n is drawn from key.fold("answer", n); None takes the likeliest tokens. stop: besides the
-        template's own strings, what ends an answer."""
+        """key: answer n is drawn from key.fold("answer", n); None takes the likeliest tokens. stop: strings
+        that end an answer, besides those of the template."""
         self.model, self.tokenizer, self.template = model, tokenizer, template
         self.max_new_tokens, self.rule, self.key = max_new_tokens, rule, key
         self.system = [Message(SYSTEM, system)] if system else []
@@ -50,7 +49,7 @@ class Conversation:
         self.forgotten = self.answered = 0
 
     def answer(self, text: str) -> Iterator[str]:
-        """The pieces of an answer as they come; whoever closes the iterator early has a shorter answer remembered.
+        """The pieces of an answer as they come. Closing the iterator ends the answer there; that much is remembered.
 
         Raises BadInput, and remembers nothing, where the message alone leaves no room for an answer.
         """
@@ -72,12 +71,12 @@ class Conversation:
             for piece in _without_space_before(stream_text(tokens, self.tokenizer, self.stop)):
                 written.append(piece)
                 yield piece
-        finally:  # an answer that was interrupted has been seen, and belongs to what was said
+        finally:  # an interrupted answer has been seen, so it is part of the conversation
             self.exchanges.append((message, Message(ASSISTANT, "".join(written).rstrip())))
             self.answered += 1
 
     def _reader_of_now(self) -> OneText | None:
-        """What has read the conversation so far, or a new one where the model is another since."""
+        """The reader that holds the conversation so far, or a new one if the model or its weights have changed."""
         weights = [(each.data, each.version) for each in self.model.parameters()]
         before, self._read_with = self._read_with, weights
         same = len(weights) == len(before) and all(a is b and m == n for (a, m), (b, n) in zip(weights, before))
@@ -86,7 +85,7 @@ class Conversation:
         return self._reader
 
     def _fitting_prompt(self, message: Message) -> list[int]:
-        """The prompt's tokens, after the oldest exchanges have been forgotten that it has no room for."""
+        """The prompt's tokens, after the oldest exchanges that do not fit have been forgotten."""
         most = self._context - min(self.max_new_tokens, self._context // 2)
         kept = list(self.exchanges)
         while len(prompt := self._prompt(kept, message)) > most and kept:
@@ -110,7 +109,7 @@ class Conversation:
 
 
 def _without_space_before(pieces: Iterable[str]) -> Iterator[str]:
-    """The pieces without the white space that they begin with: what stands before an answer is the template's."""
+    """The pieces without leading white space: the template decides what stands before an answer."""
     begun = False
     for piece in pieces:
         piece = piece if begun else piece.lstrip()

@@ -1,12 +1,13 @@
 """What a model sees of a text that has outgrown its context: one rule for each kind of positions.
 
-Absolute positions end where the context does, and what a layer made of a token holds its place in the window: to move
-the window is to read it again. So it stands still while the text grows in it; when it is full, its later half is read
-again as the beginning of the next one. Half a context is read twice, and no token sees less than half a context.
+Absolute positions end where the context does, and a layer's states of a token depend on its place in the window. So
+moving the window means reading its tokens again. The window stands still while the text grows into it; when it is full,
+its second half is read again as the beginning of the next window. So every token is read at most twice, and once
+the text fills a context, each new token is predicted from at least half of one.
 
-Relative positions are the same wherever a text begins, so that nothing is ever read again: in every layer each token
-sees itself and the block_size − 1 before it, no further apart than in training. Its states know of more, as those
-that it sees have seen others.
+Relative positions depend on distances alone, so that nothing is ever read again: in every layer each token sees itself
+and the block_size − 1 tokens before it, no further apart than in training. Through several layers its states still
+carry information from further back, because the tokens that it sees have seen others.
 
 T block_size, n tokens of a text, V vocabulary.
 """
@@ -25,20 +26,23 @@ from ..model.masks import banded_mask
 
 
 def window_start(n: int, block_size: int) -> int:
-    """With absolute positions, the first of n tokens that the model sees: it sees at least ⌈T/2⌉ and at most T."""
+    """With absolute positions, the index of the first of n tokens that the model sees.
+
+    Of a text longer than T it sees at least ⌈T/2⌉ and at most T tokens.
+    """
     step = max(1, block_size // 2)
     return step * max(0, -((block_size - n) // step))
 
 
 def slides(model: Any) -> bool:
-    """Whether texts longer than the context pass by under a band; else a window moves along them."""
+    """Whether texts longer than the context are read with a banded mask; otherwise a window moves along them."""
     return isinstance(model, GPT) and model.wpe.relative
 
 
 def next_logits(model: Any, text: Sequence[int]) -> np.ndarray:
-    """(V,): what follows a text under these rules, with everything that the model sees of it read anew.
+    """The logits (V,) after a text under these rules, without a cache: all that the model sees is read again.
 
-    This is what a cache must not change. It also serves models that have none: they get the window.
+    A cache must give the same result. The function also serves models without one, which get the window.
     """
     table = model.parameters()[0].data
     if slides(model):

@@ -1,4 +1,4 @@
-"""One token after another: each is predicted from all before it and becomes part of what the next is predicted from."""
+"""The decoding loop: each token is predicted from all tokens before it, and then appended to them."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from .sampling import Rule, greedy, sample
 
 
 class Written(NamedTuple):
-    """A new token, and the logarithm of the probability, in nats, that the model itself gave it, before any rule."""
+    """A new token and its log-probability, in nats, under the model itself, before any rule."""
 
     token: int
     logprob: float
@@ -33,11 +33,12 @@ def generate(
 ) -> Iterator[int]:
     """New tokens as they come, until max_new_tokens or one of stop_tokens (which is not yielded).
 
-    With a key, token n is drawn by rule from key.fold("token", n): the same key writes the same text. Without one, the
-    likeliest token is taken. What the model sees of a text longer than the context: context.py. reader: of this model,
-    whose weights are as they were when it read; it does not read again what this text begins with as its last one did.
-    Raises BadInput for an empty prompt, ids the model does not know, and, where positions are absolute, a prompt longer
-    than the context; with a reader, for any text that would be longer than it has room for.
+    With a key, token n is drawn under the rule with key.fold("token", n): the same key writes the same text. Without a
+    key, the likeliest token is taken. context.py says what the model sees of a text longer than its context. reader: a
+    OneText of this model. It keeps its cache between calls, so a prompt that begins like the last text is read only
+    from where they differ. The weights must not have changed since.
+    Raises BadInput for an empty prompt, ids outside the vocabulary, and, where positions are absolute, a prompt longer
+    than the context; with a reader, also for a text that may grow longer than the reader has room for.
 
     Formula: x_t ~ p(x_t | x_0 … x_{t−1})
     Paper: Bengio et al. 2003, "A neural probabilistic language model", section 1
@@ -71,12 +72,11 @@ def generate_batch(
     stop_tokens: Collection[int] = (),
     reader: OneText | None = None,
 ) -> Batch:
-    """Several texts at once, the n-th token of each after the other: pairs of its number and what is written.
+    """Writes texts side by side: yields (number of a text, new token), the first token of each, then the second.
 
-    Each is the text that `generate` writes with the prompt and the key of that number, to rounding. Prompts may differ
-    in length; those that are alike are read once. One that has ended costs nothing more. reader: as in `generate`, for
-    a single prompt.
-    Raises BadInput as `generate` does, naming the prompt, and where there is not one key for each prompt.
+    Up to rounding, text i is the one that `generate` writes with prompt i and key i. Prompts may differ in length;
+    equal prompts are read once. A text that has ended costs nothing more. reader: as in `generate`, for a single
+    prompt. Raises BadInput as `generate` does, naming the prompt, and unless there is one key for each prompt.
     """
     if keys is not None and len(keys) != len(prompts):
         raise BadInput(f"there are {len(prompts)} prompts and {len(keys)} keys: give one key for each prompt")
@@ -95,7 +95,7 @@ def _check_reader(reader: OneText, model: Any, texts: list[list[int]], max_new_t
         raise BadInput("the reader is another model's: make one with OneText(model)")
     if len(texts) != 1:
         raise BadInput(f"the reader is of one text, and there are {len(texts)} prompts: leave it out")
-    longest = len(texts[0]) + max_new_tokens - 1  # the last token is written and not read
+    longest = len(texts[0]) + max_new_tokens - 1  # the last token is written, but not read
     if longest > reader.context:
         raise BadInput(
             f"the reader has room for {reader.context} tokens, and the text may grow to {longest}: ask for fewer"
@@ -118,11 +118,11 @@ class Batch:
         self.max_new_tokens, self.going_on = max_new_tokens, set(range(len(texts)))
 
     def end(self, number: int) -> None:
-        """This text is as long as it is wanted."""
+        """Ends this text: nothing more is written to it."""
         self.going_on.discard(number)
 
     def __iter__(self) -> Iterator[tuple[int, Written]]:
-        rows = sorted(self.going_on)  # which text each row of the reader is
+        rows = sorted(self.going_on)  # the text that each row of the reader holds
         for n in range(self.max_new_tokens):
             if not rows:
                 return
@@ -136,7 +136,7 @@ class Batch:
             rows = [rows[row] for row in stay]
 
     def _next(self, number: int, n: int, logits: np.ndarray) -> Written | None:
-        """Token n of a text, which grows by it; None where it ends."""
+        """Chooses token n of a text and appends it; None where the text ends."""
         text = self.texts[number]
         allowed = logits if self.rule is None else self.rule(logits, text)
         token = greedy(allowed) if self.keys is None else sample(allowed, self.keys[number].fold("token", n))
@@ -148,7 +148,7 @@ class Batch:
 
 
 def log_probability(logits: np.ndarray, token: int) -> float:
-    """log softmax(logits)[token] in nats, for logits (V,) below +∞: the other V − 1 are only added up."""
+    """log softmax(logits)[token] in nats, for logits (V,) below +∞, without computing the other V − 1."""
     largest = logits.max()
     rest = logits - largest
     np.exp(rest, out=rest)
@@ -156,7 +156,7 @@ def log_probability(logits: np.ndarray, token: int) -> float:
 
 
 def check_prompt(model: Any, prompt: Sequence[int], name: str) -> None:
-    """Raises BadInput as `generate` does."""
+    """Raises BadInput for a prompt that `generate` refuses."""
     config = model.config
     if not len(prompt):
         raise BadInput(f"{name} needs at least one token: begin with the end-of-text token, or with a newline")

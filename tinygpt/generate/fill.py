@@ -1,4 +1,4 @@
-"""What an encoder takes the hidden places of a text for.
+"""An encoder predicts the masked tokens of a text.
 
 V vocabulary.
 """
@@ -18,7 +18,7 @@ from ..text.tokenizer.vocabulary import MASK_NAMES
 
 
 class Candidate(NamedTuple):
-    """A token for a hidden place, and how probable it is there."""
+    """A token for a masked place, and its probability there."""
 
     token: int
     text: str
@@ -28,9 +28,9 @@ class Candidate(NamedTuple):
 def fill(model: Any, tokenizer: BaseTokenizer, text: str, k: int = 5) -> list[list[Candidate]]:
     """For each mask in the text, from left to right, its k likeliest tokens (or all there are), the likeliest first.
 
-    A mask is written [MASK], <mask> or <|mask|>, whatever the vocabulary calls its own, and stands for one token. The
-    tokens of byte-pair encoding begin with the space before a word, so that a space before a mask belongs to it.
-    Each place is filled as if the others stayed hidden.
+    A mask may be written [MASK], <mask> or <|mask|>, whatever the vocabulary's own name is, and stands for one token.
+    In byte-pair encoding a token includes the space before its word, so a space before a mask is part of the masked
+    token. Each mask is filled by itself, while the others stay masked.
     Raises BadInput for a text without a mask, a k below 1, a vocabulary without a mask token or with more tokens than
     the model has, and, where positions are learned, a text longer than the model's context.
     """
@@ -50,7 +50,7 @@ def fill(model: Any, tokenizer: BaseTokenizer, text: str, k: int = 5) -> list[li
 
 
 def encode_masked(tokenizer: BaseTokenizer, text: str) -> list[int]:
-    """The ids of a text with masks in it, and of what the tokenizer puts around it."""
+    """The ids of a text with masks, including the special tokens that the tokenizer puts around it."""
     mask_id(tokenizer)
     own = tokenizer.mask_token
     for name in MASK_NAMES:
@@ -70,7 +70,7 @@ def _check_fit(vocab_size: int, length: int, config: Any) -> None:
 
 
 def _likeliest(tokenizer: BaseTokenizer, probabilities: np.ndarray, k: int) -> list[Candidate]:
-    """probabilities (V,) → the k largest that belong to tokens of text."""
+    """probabilities (V,) → the k likeliest tokens; special tokens are left out."""
     ordinary = tokenizer.ordinary_ids
     best = ordinary[np.argsort(-probabilities[ordinary], kind="stable")[:k]]
     return [Candidate(int(i), tokenizer.decode([int(i)]), float(probabilities[i])) for i in best]

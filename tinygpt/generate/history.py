@@ -1,6 +1,6 @@
-"""Rules that look at what is written: against repetition, against words, against an early end.
+"""Rules that depend on the text so far: against repetition, against given words, against an early end.
 
-`tokens` are the prompt's and the new ones, however many; also those that a short context no longer shows the model.
+`tokens` are all tokens of the text, the prompt's and the new ones, including those that have left the model's context.
 
 V vocabulary; logits (V,) on the CPU.
 """
@@ -20,10 +20,11 @@ from .sampling import Rule
 
 
 def repetition_penalty(theta: float) -> Rule:
-    """Makes each token that is written anywhere less likely (theta above 1), once, however often it is there.
+    """Makes each token that occurs in the text less likely (theta above 1), by the same factor however often it occurs.
 
-    The paper divides every logit, which would favour a token with a negative one; here such a logit is multiplied.
-    Unlike every other rule this one depends on where the logits have their zero, which softmax does not see.
+    The paper divides every such logit, which would favour a token whose logit is negative; here that logit is
+    multiplied. Unlike the other rules, this one changes if a constant is added to all logits, although softmax does
+    not. Raises BadInput for a theta that is not a finite number above 0.
 
     Formula: logits_i ← logits_i / θ where logits_i > 0, else logits_i · θ, for every i that is written
     Paper: Keskar et al. 2019, "CTRL: a conditional transformer language model", section 4.1
@@ -43,7 +44,9 @@ def repetition_penalty(theta: float) -> Rule:
 
 
 def no_repeat_ngram(n: int) -> Rule:
-    """No n tokens in a row come twice; those of the prompt count. With n = 1 no token comes twice.
+    """No sequence of n tokens occurs twice; the prompt counts. With n = 1 no token occurs twice.
+
+    Raises BadInput for an n below 1.
 
     Formula: logits_i ← −∞ where some t has (x_t … x_{t+n−1}) = (the last n − 1 tokens, i)
     Paper: Paulus, Xiong & Socher 2017, "A deep reinforced model for abstractive summarization", section 2.5
@@ -64,7 +67,9 @@ def no_repeat_ngram(n: int) -> Rule:
 
 
 def banned(sequences: Iterable[Sequence[int]]) -> Rule:
-    """None of these sequences of ids is written to its end; one that the prompt has begun counts as begun.
+    """None of these sequences of ids is completed, not even one that the prompt has begun.
+
+    Raises BadInput for an empty sequence and, when it is applied, for excluding an id outside the vocabulary.
 
     Formula: logits_i ← −∞ where (…, i) is a banned sequence and the text ends with all of it that stands before i
     Paper: Hu et al. 2019, "ParaBank: … sentential paraphrasing via lexically-constrained neural machine translation"
@@ -82,11 +87,11 @@ def banned(sequences: Iterable[Sequence[int]]) -> Rule:
 
 
 def banned_words(words: Iterable[str], tokenizer: BaseTokenizer) -> Rule:
-    """None of the words is written, with or without a space before it, by whatever tokens spell it.
+    """None of the words is written, with or without a space before it, whichever tokens spell it.
 
-    A vocabulary spells a word in many ways, of which `encode` knows one; a model kept from that one may turn to
-    another. So bytes are compared, and `banned` is asked only for the spellings that the text has begun. Only whole
-    tokens spell a word: part of a longer token may look like it, as the "cat" in a token "cats" does.
+    A vocabulary can spell a word in many ways, of which `encode` gives one; a model kept from that one may turn to
+    another. So the rule compares bytes, and excludes every token that would complete a word that the last tokens have
+    begun. Only whole tokens spell a word: where "cat" is banned, a token "cats" may still be written.
     Raises BadInput for an empty word.
     """
     words = list(words)
@@ -95,7 +100,7 @@ def banned_words(words: Iterable[str], tokenizer: BaseTokenizer) -> Rule:
     texts = [text_to_bytes(before + word) for word in words for before in ("", " ")]
     ids: dict[bytes, list[int]] = {}
     for number in range(tokenizer.vocab_size):
-        with suppress(BadInput):  # an id that the vocabulary leaves out
+        with suppress(BadInput):  # an id without a token
             ids.setdefault(tokenizer.token_bytes(number), []).append(number)
 
     def exclude(logits: np.ndarray, tokens: Sequence[int]) -> np.ndarray:
@@ -106,7 +111,9 @@ def banned_words(words: Iterable[str], tokenizer: BaseTokenizer) -> Rule:
 
 
 def min_length(length: int, end: int) -> Rule:
-    """The token `end` is excluded until `length` tokens are written, the prompt's among them.
+    """Excludes the token `end` until the text, with its prompt, has `length` tokens.
+
+    Raises BadInput for a negative length.
 
     Formula: logits_end ← −∞ where fewer than n tokens are written
     Paper: Stahlberg & Byrne 2019, "On NMT search errors and model errors: cat got your tongue?"
@@ -135,7 +142,7 @@ def _ends_with(tokens: Sequence[int], end: Sequence[int]) -> bool:
 
 
 def _rests(text: bytes, tokens: Sequence[int], tokenizer: BaseTokenizer) -> Iterator[bytes]:
-    """What would complete `text` after each beginning of it that the last tokens spell, the empty one among them."""
+    """For each beginning of `text` that the last tokens spell, also the empty one: the bytes that would complete it."""
     yield text
     written = b""
     for token in reversed(tokens):

@@ -1,4 +1,4 @@
-"""How the weights of a model that only writes stand in memory."""
+"""How the weights of a model that is only used for writing are stored in memory."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from ..model.size import is_table
 
 
 def lay_out(model: Any) -> Any:
-    """Stores each matrix that is multiplied with its longer axis contiguous (of a square one the first); returns the
-    model, whose numbers and shapes are the same.
+    """Stores each multiplied matrix in memory along its longer axis (a square one column by column), and returns the
+    model; values and shapes do not change.
 
-    A new token is one row times every matrix, which takes as long as the matrix takes to be read, and memory is read
-    faster in long stretches: GPT-2's (3072, 768) and (768, 768) in 0.8 of the time, the table of tokens, multiplied
-    with its transpose, in 0.65, all of a token's products in 0.8 (AMD EPYC, family 25, two threads). To look up rows of
-    a table that stands so is slower, by some 50 µs a row. Training lays parameters out in a way of its own.
+    A new token is one row times every matrix. That takes as long as reading the matrix from memory, and memory is read
+    faster in long stretches: GPT-2's (3072, 768) and (768, 768) take 0.8 of the time, the token table, which the output
+    layer multiplies transposed, 0.65, and all products of a token 0.8 (AMD EPYC, family 25, two threads). Looking up
+    rows of a table that is stored this way is slower, by some 50 µs a row. Training uses a memory layout of its own.
     """
     tied = getattr(model.config, "tied", True)
     for name, p in model.named_parameters().items():

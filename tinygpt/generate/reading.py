@@ -1,7 +1,7 @@
-"""Growing texts, each token of them read once while its window stands: several side by side, or one that may change.
+"""Reads growing texts through a cache, each token once per window: several side by side, or one that may change.
 
-The rows of a cache end together: the latest token of every text stands in the last column, so that shorter texts begin
-further to the right, and what stands before them is hidden. What a text sees is said in context.py.
+The rows of a cache end together: the latest token of every text is in the last column, so shorter texts begin further
+to the right, and the columns before them are masked. context.py says what a text sees when it outgrows the context.
 
 R rows, T block_size, V vocabulary.
 """
@@ -21,16 +21,16 @@ from ..model.masks import banded_mask
 from .bare import NewTokens
 from .context import next_logits, slides, window_start
 
-SPARE = 4  # a full cache is moved once in T / SPARE tokens, and is larger than the context by as much
+SPARE = 4  # the cache is T / SPARE columns larger than the context, so that it is moved only once in as many tokens
 
 
 def make_reader(model: Any, longest: int) -> Reader | Rereader:
-    """What reads texts of at most `longest` tokens for this model."""
+    """A reader of this model for texts of at most `longest` tokens."""
     return Reader(model, longest) if isinstance(model, GPT) else Rereader(model)
 
 
 class Rereader:
-    """For models without a cache."""
+    """For models without a cache: reads the whole window again for each token."""
 
     def __init__(self, model: Any) -> None:
         self.model = model
@@ -39,17 +39,16 @@ class Rereader:
         return np.stack([next_logits(self.model, text) for text in texts])
 
     def keep(self, rows: Sequence[int]) -> None:
-        """Nothing is remembered of any row."""
+        """Does nothing: nothing is remembered of any row."""
 
     n_bytes = 0
 
 
 class Reader:
-    """The logits after each of R texts: those read in the first call, or in later ones each with one more token.
+    """The logits after each of R texts. The first call reads the prompts, each later one a further token of each text.
 
-    Memory: 2 · layers · R · key heads · channels of a head numbers for each column, of which there are `longest` and
-    never more than 5/4 T; while windows move, half as many again, and while rows are chosen, those of the rows chosen
-    once more.
+    Memory: 2 · layers · R · key heads · channels of a head numbers for each column, of which there are `longest`, but
+    never more than 5/4 T. While windows move, half as many again are needed, and in `keep` a copy of the chosen rows.
     """
 
     def __init__(self, model: GPT, longest: int) -> None:
@@ -58,15 +57,15 @@ class Reader:
         self.room = min(longest, self.size + max(1, self.size // SPARE))
         self.cache: Cache | None = None
         self.first = np.zeros(0, dtype=np.int64)
-        """(R,): the column of the token that stands at position 0, or would, were it still in the cache."""
+        """(R,): the column of the token at position 0; negative once that token has left the cache."""
 
     def __call__(self, texts: Sequence[list[int]]) -> np.ndarray:
-        """(R, V). The texts are those of the call before and of what `keep` made of them since, in that order."""
+        """(R, V). The texts are those of the previous call, or of `keep` since, each with one more token."""
         if self.cache is None:
             return self._begin(texts)
         self._make_room()
         full = np.flatnonzero(self.cache.length - self.first >= self.size) if not slides(self.model) else []
-        self.first[full] = self.cache.length  # read here alone, and below with what precedes it
+        self.first[full] = self.cache.length  # read alone here, and again below with the tokens before it
         logits = self._read(np.array([[text[-1]] for text in texts], dtype=np.int64))
         if len(full):
             logits = logits.copy()  # what the model returned is read-only
@@ -75,17 +74,17 @@ class Reader:
 
     @property
     def n_bytes(self) -> int:
-        """What the keys and values that are kept take now."""
+        """The memory of the cached keys and values."""
         return 0 if self.cache is None else self.cache.n_bytes
 
     def keep(self, rows: Sequence[int]) -> None:
-        """Goes on with these rows, in this order and as often as they are named; the others leave no trace."""
+        """Continues with these rows, in this order and as often as they are named; the others are dropped."""
         self.cache, self.first = self.cache.rows(rows), self.first[rows]
         if len(self.first):
             self._forget()
 
     def _begin(self, texts: Sequence[list[int]]) -> np.ndarray:
-        """Prompts that are alike are read once. Shorter ones are filled up on the left."""
+        """Equal prompts are read once; shorter ones are padded on the left."""
         prompts = list(dict.fromkeys(map(tuple, texts)))
         length = max(map(len, prompts))
         self.first = np.array([length - len(prompt) for prompt in prompts])
@@ -98,7 +97,7 @@ class Reader:
         return logits[rows]
 
     def _read(self, ids: np.ndarray) -> np.ndarray:
-        """ids (R, n) are added to the cache, as many at a time as it has room for → the logits after the last."""
+        """Adds ids (R, n) to the cache, as many at a time as it has room for; the logits after the last."""
         done = 0
         while done < ids.shape[1]:
             self._make_room()
@@ -123,7 +122,7 @@ class Reader:
         return self.hidden(ids, self.cache, mask, self._there(at))
 
     def _move_windows(self, rows: np.ndarray, texts: Sequence[list[int]]) -> np.ndarray:
-        """These rows' windows were full, so that the next ones are of one length: they are read together."""
+        """The windows of these rows were full, so the next ones have equal lengths and are read together."""
         ids = np.array([text[window_start(len(text), self.size) :] for text in texts])
         fresh = Cache.empty(self.model.config, *ids.shape, self.table)
         logits = self._logits(self.hidden(ids, fresh))
@@ -136,7 +135,7 @@ class Reader:
             self._forget()
 
     def _forget(self) -> None:
-        """The columns that no next token will see are dropped."""
+        """Drops the columns that no later token will see."""
         unseen = max(int(self.first.min()), self.cache.length - self.size + 1, 0)
         if unseen:
             self.cache.forget(unseen)
@@ -147,10 +146,11 @@ class Reader:
 
 
 class OneText:
-    """A text that fits into the context: what it begins with as the text before it did is not read again.
+    """Reads one text after another within one context. Where a text begins with the same tokens as the previous one,
+    those are kept in the cache and not read again.
 
-    That holds for weights that do not change in between. Memory: 2 · layers · T · key heads · channels of a head
-    numbers, from the beginning on.
+    The weights must not change in between. Memory: 2 · layers · T · key heads · channels of a head numbers, from the
+    start.
     """
 
     def __init__(self, model: GPT) -> None:
@@ -161,21 +161,21 @@ class OneText:
         """What the cache holds."""
 
     def __call__(self, texts: Sequence[list[int]]) -> np.ndarray:
-        """(1, V): what follows the text, alone in its list: as a Reader is asked."""
+        """The logits (1, V) after the only text in the list, so that it can be used like a Reader."""
         return self.logits(texts[0], 1)
 
     def keep(self, rows: Sequence[int]) -> None:
-        """There is but one row."""
+        """Does nothing: there is only one row."""
 
     @property
     def n_bytes(self) -> int:
         return self.cache.n_bytes
 
     def logits(self, tokens: Sequence[int], last: int) -> np.ndarray:
-        """(last, V): what follows each of the last tokens, given all before it."""
+        """The logits (last, V) after each of the `last` last tokens, given all tokens before it."""
         known = max(0, min(common(self.tokens, tokens), len(tokens) - last))
         self.tokens = self.tokens[:known]
-        self.cache.cut(known)  # and of a reading that Ctrl-C stopped, what some layers have
+        self.cache.cut(known)  # also what some layers hold of a forward that Ctrl-C stopped
         new = to_device(np.asarray([tokens[known:]], dtype=np.int64), device_of(self.table))
         hidden = self.hidden(new, self.cache)
         self.tokens = list(tokens)
@@ -184,7 +184,7 @@ class OneText:
 
 
 def common(first: Sequence[int], second: Sequence[int]) -> int:
-    """How many tokens two texts begin with alike."""
+    """The length of the common prefix of two texts."""
     if list(second[: len(first)]) == first:
         return len(first)
     return next((n for n, (a, b) in enumerate(zip(first, second)) if a != b), min(len(first), len(second)))

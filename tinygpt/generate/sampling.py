@@ -3,9 +3,9 @@
     rule = chain(repetition_penalty(1.2), temperature(0.8), top_k(50), top_p(0.9))
     token = sample(rule(logits, tokens), Key(seed).fold("token", position))
 
-A rule is a function of the logits of the next token and of the tokens written so far, the prompt's among them. Those
-here look at the logits alone; those in history.py at what is written, too. A token that a rule excludes has the logit
-−∞, and every rule leaves it so.
+A rule is a function of the next token's logits and of all tokens so far, the prompt's included. The rules here use the
+logits alone; those in history.py also the text. A token that a rule excludes gets the logit −∞, and later rules leave
+it so.
 
 V vocabulary; logits (V,) on the CPU.
 """
@@ -37,7 +37,9 @@ def chain(*rules: Rule) -> Rule:
 
 
 def temperature(t: float) -> Rule:
-    """Below 1 the likely becomes likelier, above 1 the distribution flattens; towards 0 it is greedy.
+    """Below 1 likely tokens become likelier, above 1 the distribution flattens; towards 0 it becomes greedy.
+
+    Raises BadInput for a t that is not a finite number above 0.
 
     Formula: logits ← logits / t
     Paper: Ackley, Hinton & Sejnowski 1985, "A learning algorithm for Boltzmann machines", equation 5
@@ -55,7 +57,7 @@ def top_k(k: int) -> Rule:
     Raises BadInput for a k below 1 and, when it is applied, for one beyond the vocabulary.
 
     Formula: logits_i ← −∞ where logits_i < the k-th largest
-    Paper: Fan, Lewis & Dauphin 2018, "Hierarchical neural story generation", section 5.3
+    Paper: Fan, Lewis & Dauphin 2018, "Hierarchical neural story generation", section 5.4
     Example: examples/06_generation.py
     Test: tests/test_rules.py
     """
@@ -75,6 +77,7 @@ def top_p(p: float) -> Rule:
     """Keeps the smallest set of likeliest tokens whose probabilities add up to p or more (nucleus sampling).
 
     Among tokens that tie for the last place those with lower ids stay: all of them would be more than the smallest set.
+    Raises BadInput for a p outside 0 < p ≤ 1.
 
     Formula: keep i while Σ of the probabilities before i, in descending order, is below p
     Paper: Holtzman et al. 2020, "The curious case of neural text degeneration", section 3.1
@@ -103,7 +106,8 @@ def top_p(p: float) -> Rule:
 def min_p(p: float) -> Rule:
     """Keeps the tokens that are at least p times as likely as the likeliest: few where the model is sure of itself.
 
-    A ratio of probabilities is a difference of logits, so that no sum is needed, and ties stay or go together.
+    A ratio of probabilities is a difference of logits, so no sum is needed, and tied tokens stay or go together.
+    Raises BadInput for a p outside 0 < p ≤ 1.
 
     Formula: logits_i ← −∞ where p_i < p · max_j p_j, that is, logits_i − max_j logits_j < ln p
     Paper: Nguyen et al. 2024, "Turning up the heat: min-p sampling for creative and coherent LLM outputs", section 3
@@ -121,7 +125,7 @@ def min_p(p: float) -> Rule:
 
 
 def sample(logits: np.ndarray, key: Key) -> int:
-    """One token, token i with probability softmax(logits)_i: the first whose cumulative probability exceeds u.
+    """Draws a token, token i with probability softmax(logits)_i: the first whose cumulative probability exceeds u.
 
     Raises BadInput where no token is left to draw, and for logits that are not numbers.
 
@@ -131,7 +135,7 @@ def sample(logits: np.ndarray, key: Key) -> int:
     Test: tests/test_rules.py
     """
     require_a_choice(logits)
-    possible = np.flatnonzero(logits > -np.inf)  # the rules may have left but a few
+    possible = np.flatnonzero(logits > -np.inf)  # the rules may have left only a few
     cumulative = np.cumsum(softmax(logits[possible].astype(np.float64)).data)
     u = float(key.uniform(1)[0]) * cumulative[-1]  # the last sum may round to a little less than 1
     return int(possible[np.searchsorted(cumulative, u, side="right")])
@@ -144,7 +148,7 @@ def greedy(logits: np.ndarray) -> int:
 
 
 def require_a_choice(logits: np.ndarray) -> None:
-    """Raises BadInput for logits of any shape that leave no token, or are not numbers."""
+    """Raises BadInput for logits, of any shape, that leave no token to choose or are not finite."""
     best = logits.max()
     if best == -np.inf:
         raise BadInput("the rules exclude every token of the vocabulary: forbid less, or ask for a shorter text")

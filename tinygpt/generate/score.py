@@ -18,18 +18,18 @@ from ..text.batches import IGNORE, meeting_windows
 from ..text.tokenizer import BaseTokenizer
 from ..train.evaluate import Evaluation
 
-BATCH_LOGITS = 1 << 22  # of a batch: 16 MiB in single precision
+BATCH_LOGITS = 1 << 22  # logits in a batch: 16 MiB in float32
 
 
 @dataclass(frozen=True)
 class Score:
-    """The tokens scored and the log-probability of each, in nats; `given` stand before them and are not scored."""
+    """The scored tokens and the log-probability of each, in nats; `given` are tokens before them, not scored."""
 
     given: list[int]
     tokens: list[int]
     logprobs: np.ndarray
     n_bytes: int
-    """Of the tokens scored."""
+    """The bytes of the scored tokens."""
 
     @property
     def total(self) -> float:
@@ -45,9 +45,10 @@ class Score:
 def score(model: Any, tokens: Sequence[int], stride: int | None = None) -> np.ndarray:
     """(N,) float64: log p of every token but the first, given those before it within the context.
 
-    A text beyond the context is read in windows of T tokens, `stride` apart. By default they meet, and the first token
-    of each has but one before it; a smaller stride gives each at least T − stride, and takes T / stride times as long.
-    Raises BadInput for fewer than 2 tokens, ids the model does not know, and a stride outside 1 … T.
+    A text longer than the context is read in windows of T tokens, `stride` tokens apart. By default windows do not
+    overlap, and the first prediction of each window sees only one token. A smaller stride gives every prediction at
+    least T − stride tokens, and takes T / stride times as long.
+    Raises BadInput for fewer than 2 tokens, ids outside the vocabulary, and a stride outside 1 … T.
 
     Formula: log p(x_1 … x_N | x_0) ≈ Σ_t log p(x_t | x_w … x_{t−1}), w the place where the window of t begins
     Paper: Baevski & Auli 2019, "Adaptive input representations for neural language modeling", section 4
@@ -73,9 +74,9 @@ def score(model: Any, tokens: Sequence[int], stride: int | None = None) -> np.nd
 
 
 def score_text(model: Any, tokenizer: BaseTokenizer, text: str, stride: int | None = None) -> Score:
-    """The score of a text as a document: its first token follows the end of another.
+    """The score of a text as a document: its first token follows the end-of-text token of another.
 
-    Where the vocabulary has no end-of-text token nothing tells how likely a first token is: it is given, not scored.
+    If the vocabulary has no end-of-text token, nothing predicts the first token: it is given, not scored.
     Special tokens written in the text are ordinary text. Raises BadInput as `score` does, and for a text that the
     vocabulary cannot spell.
     """

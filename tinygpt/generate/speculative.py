@@ -1,8 +1,8 @@
-"""Speculative decoding: a small model, the draft, guesses some tokens ahead, and the large one reads them all at once.
+"""Speculative decoding: a small model, the draft, guesses some tokens ahead, and the large one checks them all at once.
 
-One token costs the large model, the target, a reading of all its weights, and so do five. It keeps the guesses that it
-could have made itself and corrects the first that it would not have, such that what is written has exactly the
-distribution of the target alone.
+A forward of the large model, the target, has to read all its weights, for one token as for five. Guesses are accepted
+or rejected at random, and the first rejected one is replaced, such that the text has exactly the distribution of the
+target alone. Below, a reading is one forward of the target.
 
 V vocabulary, K guesses.
 """
@@ -21,8 +21,8 @@ from .decoding import Written, check_prompt, log_probability
 from .reading import OneText
 from .sampling import Rule, greedy, sample
 
-# Where a guess costs a tenth of a reading and 7 of 10 are accepted, n guesses make (1 − 0.7ⁿ⁺¹)/0.3 tokens of 1 + 0.1 n
-# readings, most for n = 4 (Leviathan et al. 2023, theorem 3.8).
+# If a guess costs a tenth of a reading and 7 of 10 are accepted, n guesses give (1 − 0.7ⁿ⁺¹)/0.3 tokens for the time of
+# 1 + 0.1 n readings; the ratio is greatest for n = 4 (Leviathan et al. 2023, theorem 3.8).
 AHEAD = 4
 NOTHING = -1  # in place of a guess, where the draft has made none
 
@@ -40,11 +40,11 @@ def speculative_generate(
     """New tokens as they come, distributed as those of `generate(target, …)`, with fewer readings of the target.
 
     The rule is applied to both models. Without a key the tokens are those of greedy `generate` (where the two likeliest
-    differ by no more than rounding, either may come). With one, the same key and `ahead` write the same text, though
-    not the one that the target alone would write with that key. Where the draft's context is full, it guesses no more.
+    differ by no more than rounding, either may come). With a key, the same key and `ahead` write the same text, though
+    not the one that the target alone would write with that key. When the draft's context is full, it stops guessing.
 
     Raises BadInput as `generate` does, for vocabularies of different sizes, for `ahead` below 1, and where the prompt
-    and max_new_tokens do not fit into the target's context together: beyond it no token can be read just once.
+    and max_new_tokens together do not fit into the target's context, which its cache holds.
     """
     check_prompt(target, prompt, "the prompt")
     sizes, context = (target.config.vocab_size, draft.config.vocab_size), target.config.block_size
@@ -64,7 +64,7 @@ def speculative_generate(
 
 
 class Speculation(Iterator[Written]):
-    """The tokens, each with its log-probability under the target, and how well the draft has guessed so far.
+    """Yields the tokens, each with its log-probability under the target, and counts how well the draft guesses.
 
     proposed, accepted: guesses that were made, and that were kept. readings: forwards of the target.
     """
@@ -99,7 +99,7 @@ class Speculation(Iterator[Written]):
                 yield written
 
     def _round(self) -> Iterator[Written]:
-        """One reading of the target: the guesses that it accepts, then one token that is its own."""
+        """One reading of the target: the guesses that it accepts, then one token of its own."""
         guesses, drawn_from = self._guess()
         after = self._target.logits([*self._tokens, *guesses], 1 + len(guesses))
         self.readings += 1
@@ -113,7 +113,7 @@ class Speculation(Iterator[Written]):
     def _guess(self) -> tuple[list[int], list[np.ndarray]]:
         """Up to K tokens of the draft and the distributions (V,) that they were drawn from.
 
-        A text that the target would not write may leave the rules nothing to draw: guessing then ends.
+        On a text that the target would not write, the rules may leave no token to draw: guessing then ends.
         """
         tokens, drawn_from = list(self._tokens), []
         last = min(len(tokens) + self._ahead, self._end - 1, self._draft.context + 1)
@@ -127,25 +127,25 @@ class Speculation(Iterator[Written]):
         return tokens[len(self._tokens) :], drawn_from
 
     def _distribution(self, logits: np.ndarray, tokens: Sequence[int], may_be_empty: bool = False) -> np.ndarray:
-        """What the rule leaves of a model's probabilities (V,): greedily, everything on the likeliest token."""
+        """A model's probabilities (V,) after the rule; when greedy, the likeliest token has probability 1."""
         allowed = self._rule(logits, tokens) if self._rule else logits
         if may_be_empty and allowed.max() == -np.inf:
             return np.zeros(len(allowed))
-        likeliest = greedy(allowed)  # refuses logits among which there is nothing to choose
+        likeliest = greedy(allowed)  # raises where there is no token to choose
         return np.eye(1, len(allowed), likeliest)[0] if self._greedy else softmax(allowed.astype(np.float64)).data
 
     def _key_of(self, tokens: Sequence[int]) -> Key:
-        """A key for the token after these. What is drawn with it decides at one place of the text, and only once."""
+        """The key for the token after these. Several rounds may draw with it, but only one decides that token."""
         return self._key.fold("token", len(tokens))
 
 
 def accept_or_redraw(p: np.ndarray, q: np.ndarray, guess: int, key: Key) -> int:
-    """A token distributed as p (V,), which is the guess, drawn from q (V,), as often as that is possible.
+    """A token distributed as p (V,); as often as possible it is the guess, which was drawn from q (V,).
 
-    A guess x comes and is accepted with probability q(x) · min(1, p(x)/q(x)) = min(p(x), q(x)). What is missing to p is
-    max(p(x) − q(x), 0), and as both p and q add up to 1 it adds up to the probability that a guess is refused. So
-    whenever one is, a token from what is missing, normalized, makes up for it exactly. Where q is 0 nothing was
-    guessed, and the token comes from p.
+    The probability that x is guessed and accepted is q(x) · min(1, p(x)/q(x)) = min(p(x), q(x)). To reach p(x),
+    max(p(x) − q(x), 0) is missing. Since p and q both add up to 1, the missing parts add up to the probability that a
+    guess is rejected. So a token drawn from the missing parts, normalized, after each rejection gives exactly p. Where
+    q is 0 everywhere, nothing was guessed, and the token is drawn from p.
 
     Formula: P(accept x) = min(1, p(x)/q(x)); else x ~ max(p − q, 0) / Σ max(p − q, 0)
     Paper: Leviathan, Kalman & Matias 2023, "Fast inference from transformers via speculative decoding", section 2.3
@@ -155,7 +155,7 @@ def accept_or_redraw(p: np.ndarray, q: np.ndarray, guess: int, key: Key) -> int:
     if guess != NOTHING and key.fold("accept").uniform(1)[0] * q[guess] < p[guess]:
         return guess
     missing = np.maximum(p - q, 0)
-    return _draw(missing if missing.any() else p, key.fold("again"))  # rounding alone may refuse where p = q
+    return _draw(missing if missing.any() else p, key.fold("again"))  # where p = q, rounding alone may reject
 
 
 def _draw(weights: np.ndarray, key: Key) -> int:

@@ -1,4 +1,4 @@
-"""Text while it is written: never half a character, and never part of a string that ends it."""
+"""Text while it is written: never half a character, and never part of a stop string."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from ..text.tokenizer import BaseTokenizer, StreamDecoder
 
 
 class StopAt:
-    """Passes a text on up to the first of some strings, wherever the pieces that it comes in are cut.
+    """Passes a text on up to the first stop string, however the text is cut into pieces.
 
-    What may be the beginning of such a string waits until the text decides. The first string is the one that ends
-    first; of several that end together, the longest.
+    Text that may be the beginning of a stop string is held back until more text decides. The first stop string is the
+    one that ends first; of several that end together, the longest.
     """
 
     def __init__(self, strings: Iterable[str]) -> None:
@@ -22,10 +22,10 @@ class StopAt:
             raise BadInput("a stop string needs at least one character")
         self._waiting = ""
         self.stopped = False
-        """Whether one of the strings has come; nothing is shown after it."""
+        """Whether a stop string has come; nothing is shown after it."""
 
     def push(self, text: str) -> str:
-        """What can be shown, now that this text has come."""
+        """The text that can be shown after this piece has come."""
         if self.stopped:
             return ""
         text = self._waiting + text
@@ -39,19 +39,19 @@ class StopAt:
         return text[:shown]
 
     def finish(self) -> str:
-        """What still waits, for a text that ends here without any of the strings."""
+        """The text that was held back, for a text that ends here without a stop string."""
         text, self._waiting = self._waiting, ""
         return text
 
     def _begun(self, text: str) -> int:
-        """How many characters at the end of a text that has none of the strings may begin one."""
+        """How many characters at the end of a text without a stop string may be the beginning of one."""
         longest = max((len(each) - 1 for each in self._strings), default=0)
         lengths = range(min(longest, len(text)), 0, -1)
         return next((n for n in lengths if any(each.startswith(text[-n:]) for each in self._strings)), 0)
 
 
 class TextStream:
-    """The characters of tokens that come one by one, each as soon as it is certain, up to the first of some strings."""
+    """The text of tokens that come one by one, each character as soon as it is certain, up to the first stop string."""
 
     def __init__(self, tokenizer: BaseTokenizer, stop: Iterable[str] = ()) -> None:
         """Raises BadInput for an empty stop string."""
@@ -63,11 +63,11 @@ class TextStream:
         return self._stop.stopped
 
     def push(self, token: int) -> str:
-        """What can be shown, now that this token has come."""
+        """The text that can be shown after this token has come."""
         return self._stop.push(self._decoder.push(token))
 
     def finish(self) -> str:
-        """What still waits, for a text that ends here."""
+        """The text that was held back, for a text that ends here."""
         return self._stop.push(self._decoder.finish()) + self._stop.finish()
 
 

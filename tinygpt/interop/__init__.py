@@ -1,4 +1,4 @@
-"""Models of the outside world: read, written, and fetched.
+"""Models of other libraries: read, written and downloaded.
 
 In reading order: gpt2 (the tables), weights, directories, pretrained, saving, fetching.
 """

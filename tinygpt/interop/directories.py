@@ -22,7 +22,7 @@ PICKLES = (".bin", ".pt", ".pth", ".ckpt", ".pkl", ".pickle")
 
 
 def is_foreign(directory: Path) -> bool:
-    """Whether the directory is one of theirs: it has weights under their names, or settings that name a kind."""
+    """Whether Hugging Face's libraries wrote the directory: it has weights under their names, or a model_type."""
     if any((directory / name).exists() for name in (WEIGHTS, INDEX)) or _pickles(directory):
         return True
     try:
@@ -50,10 +50,10 @@ def read_object(path: Path) -> dict[str, Any]:
 
 
 def read_weights(directory: Path) -> dict[str, np.ndarray]:
-    """The stored arrays, windows on their file or files.
+    """The stored arrays, read-only and mapped from their file or files.
 
-    Raises BadInput for a directory that has none, or pickles alone, and for an index that names no file, or a file
-    outside, or a weight that is not in it.
+    Raises BadInput for a directory without weights or with pickles only, and for an index that names no file, a file
+    outside the directory, or other weights than the files hold.
     """
     if (directory / WEIGHTS).exists():
         return safetensors.load(directory / WEIGHTS, bfloat16=True)[0]
@@ -92,7 +92,7 @@ def _pickles(directory: Path) -> list[Path]:
 
 
 def refuse_pickle(path: Path) -> None:
-    """Raises BadInput that says how to make a file of it that can be read safely."""
+    """Raises BadInput that says how to convert the file to one that can be read safely."""
     raise BadInput(
         f"{path} is a pickle, which can run any program when it is opened, and is never read here: where you trust it, "
         'convert it once, with transformers installed, by python -c "from transformers import AutoModelForCausalLM; '

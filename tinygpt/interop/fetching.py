@@ -1,4 +1,4 @@
-"""A model from the hub of Hugging Face. Progress and going on after an interruption are their library's."""
+"""Downloads a model from the hub of Hugging Face. Their library shows the progress and resumes broken downloads."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ DISK = {errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EPERM, errno.EROFS, errn
 def fetch(name: str, out: str | os.PathLike[str] | None = None) -> Path:
     """Downloads what `load` needs of gpt2, gpt2-medium, gpt2-large, gpt2-xl or any OWNER/NAME; returns the directory.
 
-    Only settings, weights and vocabulary, all of one version; the settings are read first, so that a model which could
-    not be loaded is refused before its weights are on the way. Afterwards each file is compared with the checksum that
-    the hub gives: SHA-256 of large files, git's SHA-1 of the others. Called again, it goes on where it stopped.
+    It downloads settings, weights and vocabulary only, all of one version. The settings come first, so that a model
+    that could not be loaded is refused before its weights are downloaded. Afterwards each file is compared with the
+    hub's checksum: SHA-256 for large files, git's SHA-1 for the others. Called again, it resumes where it stopped.
 
-    Raises MissingExtra without the package huggingface_hub, and BadInput where the hub cannot be reached (saying what
-    to download by other means), has no such model, or sent something else than it said, and for a directory that
-    holds other things.
+    Raises MissingExtra without the package huggingface_hub. Raises BadInput where the hub cannot be reached (saying
+    what to download by other means), has no such model or sends another file than it describes, and for a directory
+    that holds other things.
     """
     repository = SHORT_NAMES.get(name, name)
     if not re.fullmatch(r"[\w-][\w.-]*/[\w-][\w.-]*", repository):
@@ -75,14 +75,14 @@ def _by_hand(repository: str, target: Path) -> str:
 
 @contextmanager
 def _explained(hub: Any, repository: str, target: Path) -> Iterator[None]:
-    """What can go wrong between here and the hub, in one sentence each. Its errors have no common base."""
+    """Turns each error of a download into one sentence. The errors of the hub's library have no common base class."""
     try:
         yield
     except BadInput:
         raise
     except hub.errors.RepositoryNotFoundError:
         raise BadInput(
-            f"{HUB} has no model {repository}, or not for everybody: check the name, and whether it wants a login"
+            f"{HUB} has no model {repository}, or it is not public: check the name, and whether it needs a login"
         ) from None
     except Exception as error:
         if isinstance(error, OSError) and error.errno in DISK:
@@ -107,7 +107,7 @@ def _needed(repository: str, there: dict[str, Any]) -> dict[str, Any]:
         raise BadInput(f"{repository} has no {SETTINGS if weights else WEIGHTS}: it cannot be loaded here")
     vocabulary = _first_there([(VOCABULARIES[0],), (VOCABULARIES[1], MERGES)], there)
     if not vocabulary:
-        raise BadInput(f"{repository} has no {VOCABULARIES[0]}, nor {VOCABULARIES[1]} with {MERGES}: no text for it")
+        raise BadInput(f"{repository} has no {VOCABULARIES[0]}, nor {VOCABULARIES[1]} with {MERGES}: no tokenizer")
     return {name: there[name] for name in (SETTINGS, *weights, *vocabulary)}
 
 

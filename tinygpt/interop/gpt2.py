@@ -1,7 +1,7 @@
-"""GPT-2 as Hugging Face stores it: its settings and its weights, beside ours.
+"""GPT-2 as Hugging Face stores it: tables of their settings and weights, and of ours.
 
-GPT-2's released code keeps the weights of linear layers as (in, out), as we do; only the output layer of a model whose
-tables are not tied is (out, in) there. Source: Radford et al. 2019, "Language models are unsupervised multitask
+GPT-2's released code keeps the weights of linear layers as (in, out), as we do; only the output layer of a model
+without tied embeddings is (out, in) there. Source: Radford et al. 2019, "Language models are unsupervised multitask
 learners", the code and weights published with it, and the settings of `transformers.GPT2Config`.
 """
 
@@ -27,7 +27,7 @@ SIZES = {  # ours: theirs; each is needed
     "n_head": "n_head",
     "n_embd": "n_embd",
 }
-OPTIONS = {  # ours: theirs, and what it is where it is not said
+OPTIONS = {  # ours: theirs, and the value where the file does not say
     "n_inner": ("n_inner", None),
     "norm_eps": ("layer_norm_epsilon", 1e-5),
     "tied": ("tie_word_embeddings", True),
@@ -40,7 +40,7 @@ ACTIVATIONS = {  # theirs: ours; the first of several is the one written
 }
 DROPOUTS = ("resid_pdrop", "embd_pdrop", "attn_pdrop")  # ours is one rate for all three
 USUAL_DROPOUT = 0.1
-FIXED: dict[str, tuple[Any, ...]] = {  # settings of theirs, and the values with which the model is the one we have
+FIXED: dict[str, tuple[Any, ...]] = {  # their settings, and the values for which their model is ours
     "scale_attn_weights": (True,),
     "scale_attn_by_inverse_layer_idx": (False,),
     "add_cross_attention": (False,),
@@ -62,12 +62,12 @@ BLOCK = {
 LAST = {"ln_f.weight": "C", "ln_f.bias": "C"}
 HEAD = "lm_head.weight"
 
-PREFIX = "transformer."  # of all but the head, in files written from a model that has one
+PREFIX = "transformer."  # before every name but the head's, in files written from a model with a head
 MASKS = re.compile(r"h\.\d+\.attn\.(bias|masked_bias)")  # constants that older files hold, not weights
 
 
 def weights(c: GPTConfig) -> Iterator[Weight]:
-    """The table of weights: V vocabulary, T context, C channels, I channels inside the perceptron."""
+    """The table of weights: V vocabulary, T context, C channels, I channels inside the MLP."""
     sizes = {"V": c.vocab_size, "T": c.block_size, "C": c.n_embd, "3C": 3 * c.n_embd, "I": c.inner}
 
     def rows(table: dict[str, str], prefix: str = "") -> Iterator[Weight]:
@@ -85,7 +85,7 @@ def weights(c: GPTConfig) -> Iterator[Weight]:
 def read_config(settings: dict[str, Any], dropout: float | None = None) -> GPTConfig:
     """Our configuration from theirs. `dropout` takes the place of their three rates.
 
-    Raises BadInput that names the setting for one that is missing or wrong, and for one that makes another model.
+    Raises BadInput, naming the setting, for one that is missing or wrong, or that describes a different model.
     """
     for name, usual in FIXED.items():
         if name in settings and settings[name] not in usual:
@@ -123,7 +123,7 @@ def _one_rate(settings: dict[str, Any]) -> Any:
 
 
 def write_config(c: GPTConfig) -> dict[str, Any]:
-    """Their settings from our configuration. Raises BadInput that names what no GPT-2 has."""
+    """Their settings from our configuration. Raises BadInput, naming it, for a form that GPT-2 does not have."""
     usual = {"positions": "learned", "norm": "layer", "pre_norm": True, "head_size": None}
     for name, value in usual.items():
         if getattr(c, name) != value:
@@ -145,9 +145,9 @@ def write_config(c: GPTConfig) -> dict[str, Any]:
 
 
 def own_weights(stored: dict[str, np.ndarray], c: GPTConfig, where: str) -> dict[str, np.ndarray]:
-    """What a file holds, without the prefix, the masks, and the second name of a tied table.
+    """The weights in a file, without the prefix, the masks, and the second copy of a tied table.
 
-    Raises BadInput for one weight under two names, and for a tied table whose second copy is another.
+    Raises BadInput for one weight under two names, and for a tied table whose second copy differs.
     """
     plain: dict[str, np.ndarray] = {}
     for name, array in stored.items():
@@ -167,7 +167,7 @@ def own_weights(stored: dict[str, np.ndarray], c: GPTConfig, where: str) -> dict
 
 
 def _equal(a: np.ndarray, b: np.ndarray) -> bool:
-    """Row by row, so that nothing as large as the arrays is made."""
+    """Compares row by row, which needs no temporary array as large as the two."""
     return a.dtype == b.dtype and a.shape == b.shape and a.ndim > 0 and all(map(np.array_equal, a, b))
 
 

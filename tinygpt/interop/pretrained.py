@@ -1,4 +1,4 @@
-"""A model that somebody has trained, wherever it was: a run of ours, or a directory of Hugging Face's."""
+"""Loads a trained model: a run of ours, or a directory that Hugging Face's libraries wrote."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ ARCHITECTURES: dict[str, ModuleType] = {"gpt2": gpt2}
 class Pretrained:
     """A model ready for use, and what is known of it.
 
-    tokenizer: None where a directory holds weights alone. settings: of a run its options, else config.json as it
-    stands. stored_as: the type of the weights in the file; here they are float32.
+    tokenizer: None where the directory has none. settings: the record of a run (its options and corpus), or config.json
+    as it stands. stored_as: the type of the weights in the file; in memory they are float32.
     """
 
     model: Any
@@ -41,7 +41,7 @@ def load(path: str | os.PathLike[str], device: str = "cpu", dropout: float | Non
     Of the latter it reads config.json, model.safetensors (or its parts and their index), and tokenizer.json or
     vocab.json with merges.txt; GPT-2 is the one architecture known so far. Weights go from the mapped file straight
     into the parameters, as float32: what was stored in 16 bits takes twice the file's size in memory. `dropout`
-    replaces the rate with which the model was trained, for whoever goes on training it.
+    replaces the rate with which the model was trained, for further training.
 
     Raises BadInput in one sentence for anything missing, damaged, contradictory or not supported, before memory is
     taken for it.

@@ -1,4 +1,4 @@
-"""A model of ours as a directory that `transformers` opens."""
+"""Writes a model of ours as a directory that `transformers` can open."""
 
 from __future__ import annotations
 
@@ -22,9 +22,8 @@ from .directories import SETTINGS, WEIGHTS
 def save_gpt2(model: GPT, tokenizer: BaseTokenizer | None, directory: str | os.PathLike[str]) -> None:
     """Writes config.json, model.safetensors and, with a tokenizer, tokenizer.json: all of it, or no directory at all.
 
-    A model without biases gets biases of zero, which compute the same. Raises BadInput where the directory holds
-    something already, the disk refuses, the model has a form that GPT-2 has not, or the tokenizer is no byte-pair
-    encoding.
+    A model without biases gets biases of zero, which change nothing. Raises BadInput for a directory that is not empty
+    or cannot be written, a model of a form that GPT-2 does not have, and a tokenizer that is no byte-pair encoding.
     """
     if not isinstance(model, GPT):
         raise BadInput(f"a {type(model).__name__} is no GPT, and cannot be written as GPT-2")
@@ -62,7 +61,7 @@ def _new_directory(target: Path) -> Iterator[Path]:
         temporary.mkdir(parents=True)
         yield temporary
         if target.exists():
-            target.rmdir()  # empty: a directory takes no other's place everywhere
+            target.rmdir()  # it is empty, but not every system lets a directory replace another
         temporary.replace(target)
     except OSError as error:
         raise BadInput(f"cannot write {target}: {error.strerror or error}") from None

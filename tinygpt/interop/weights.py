@@ -1,6 +1,6 @@
-"""Weights of other libraries, copied from their file into a model of ours, one copy in all.
+"""Copies weights of other libraries from their file straight into a model of ours.
 
-Everything is checked against the configuration before a model is made, so that a file that lies costs nothing.
+They are checked against the configuration before a model is made, so that a wrong file costs no memory.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from ..model.kinds import build
 from ..model.module import Module
 from ..safetensors import BFLOAT16
 
-SHOWN = 3  # of the problems that a file has: one mistake makes a hundred of them
+SHOWN = 3  # problems that an error names: one mistake can cause a hundred
 
 
 class Weight(NamedTuple):
@@ -32,7 +32,7 @@ class Weight(NamedTuple):
 
 
 def check_fit(weights: Iterable[Weight], stored: Mapping[str, np.ndarray], where: str) -> None:
-    """Raises BadInput, naming the first few, for arrays that are missing, too many, of another shape or no numbers."""
+    """Raises BadInput, naming the first few, for arrays that are missing, unexpected, of a wrong shape or type."""
     expected: set[str] = set()
 
     def problems() -> Iterable[str]:
@@ -54,9 +54,9 @@ def check_fit(weights: Iterable[Weight], stored: Mapping[str, np.ndarray], where
 
 
 def filled_model(config: TransformerConfig, weights: Iterable[Weight], stored: Mapping[str, np.ndarray]) -> Module:
-    """A model with the stored weights, which `check_fit` has found to be right.
+    """A model with the stored weights, after `check_fit` has checked them.
 
-    They become float32, whatever they were stored as: float16 and bfloat16 exactly, at twice the memory that the file
+    They become float32, whatever they were stored as: float16 and bfloat16 exactly, in twice the memory that the file
     takes; float64 rounded.
     """
     model = build(config, _Unwritten(0))
@@ -68,7 +68,7 @@ def filled_model(config: TransformerConfig, weights: Iterable[Weight], stored: M
 
 
 def _copy(source: np.ndarray, target: np.ndarray) -> None:
-    """No array between file and parameter. A bfloat16 is the upper half of a float32's bits."""
+    """Copies without a temporary array. A bfloat16 is the upper half of a float32's bits."""
     if source.dtype == BFLOAT16:
         bits = target.view(np.uint32)
         bits[...] = source.view("<u2")
@@ -78,7 +78,7 @@ def _copy(source: np.ndarray, target: np.ndarray) -> None:
 
 
 class _Unwritten(Key):
-    """Draws nothing: weights that are read from a file need memory, which costs only where it is written."""
+    """Draws nothing: weights to be read from a file need only memory, which costs nothing until it is written."""
 
     def fold(self, *parts: int | str) -> Key:
         return self

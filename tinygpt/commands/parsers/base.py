@@ -1,4 +1,4 @@
-"""How every command line is read: what is wrong is one sentence, and options stand anywhere."""
+"""How every command line is read: an error is one sentence, and options may stand anywhere."""
 
 from __future__ import annotations
 
@@ -15,15 +15,27 @@ from ..flags import Idle, refuse_idle
 T = TypeVar("T")
 
 
+class Help(argparse.HelpFormatter):
+    """Leaves room for the names of commands, which argparse indents without counting that in."""
+
+    def add_argument(self, action: argparse.Action) -> None:
+        super().add_argument(action)
+        if isinstance(action, argparse._SubParsersAction):
+            self._action_max_length += 2 * self._indent_increment
+
+
 class Parser(argparse.ArgumentParser):
     """Says what is wrong in one sentence, without the list of all options."""
+
+    def __init__(self, *args: Any, **settings: Any) -> None:
+        super().__init__(*args, formatter_class=Help, **settings)
 
     def error(self, message: str) -> NoReturn:
         raise BadInput(f"{message} (see {self.prog} --help)")
 
 
 class AnyOrderParser(Parser):
-    """Lets options stand between words of which the last may be left out, which argparse takes for left out then."""
+    """Lets options stand between words of which the last is optional; argparse alone would take it for missing."""
 
     _inside = False
 
@@ -32,7 +44,7 @@ class AnyOrderParser(Parser):
         self._taking_all: set[str] = set()
         self._typed: list[str] = []
         super().__init__(*args, **settings)
-        self.set_defaults(flags=self._flags)  # what is wrong with a value is said of the flag that was typed
+        self.set_defaults(flags=self._flags)  # an error sentence names the flag that was typed
 
     def add_argument(self, *names: Any, **settings: Any) -> argparse.Action:
         action = super().add_argument(*names, **settings)
@@ -42,7 +54,7 @@ class AnyOrderParser(Parser):
         return action
 
     def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
-        if self._inside or self._subparsers is not None:  # a word that names a command or an action stands first
+        if self._inside or self._subparsers is not None:  # the name of a command or an action comes first
             return super().parse_known_args(args, namespace)
         self._inside, self._typed = True, list(args or ())
         try:
@@ -55,7 +67,7 @@ class AnyOrderParser(Parser):
         return found, unknown
 
     def _alike(self, word: str) -> str | None:
-        """The flag that was perhaps meant; a text that is no option is often a prompt."""
+        """The flag that was perhaps meant; a text without a flag is often a prompt."""
         if not word.startswith("-"):
             return self._flags.get("prompt")
         return next(iter(get_close_matches(word.replace("_", "-"), self._flags.values(), 1)), None)
@@ -68,25 +80,33 @@ class AnyOrderParser(Parser):
 
 
 def add_device(p: argparse.ArgumentParser) -> None:
-    """On what a model is computed, and with which numbers."""
-    p.add_argument("--device", default="cpu", help="cpu, cuda, or cuda:1 (default: cpu)")
+    """The device that computes, and the precision of its numbers."""
+    p.add_argument(
+        "--device", default="cpu", help="where to compute: cpu, cuda, or one of several GPUs as cuda:1 (default: cpu)"
+    )
     p.add_argument(
         "--dtype", choices=PRECISIONS, default="float32",
-        help="what a GPU computes with: 16 bits take half the memory (default: float32)",
+        help="precision on a GPU; 16 bits take half the memory (default: float32)",
     )  # fmt: skip
 
 
 def add_beam(p: argparse.ArgumentParser, text: str) -> None:
+    """The options that BeamOptions holds; text: the help of --beam."""
     p.add_argument("--beam", type=int, metavar="N", help=text)
-    p.add_argument("--length-penalty", type=float, metavar="A", help="more favours longer texts (0.6)")
-    p.add_argument("--best", type=int, metavar="N", help="show the N best of the beam with their scores")
+    p.add_argument(
+        "--length-penalty", type=float, metavar="A",
+        help="how much the beam favours longer texts; 0: not at all (default: 0.6)",
+    )  # fmt: skip
+    p.add_argument(
+        "--best", type=int, metavar="N", help="show the N best texts of the beam, with their scores (default: 1)"
+    )
 
 
 def asked(kind: type[T], given: argparse.Namespace, idle: Iterable[Idle]) -> T:
     """The options that were given, as a dataclass, in which the others have their defaults.
 
-    Raises BadInput for one that changes nothing. Its parser has argparse.SUPPRESS as argument_default, so that what was
-    not given is not there.
+    Raises BadInput for one that has no effect. The parser's argument_default is argparse.SUPPRESS, so that options that
+    were not given are absent.
     """
     named = {each.name: getattr(given, each.name) for each in fields(kind) if each.name in given}
     options = kind(**named)

@@ -14,16 +14,18 @@ def add_chat(commands: Any) -> None:
     p = commands.add_parser(
         "chat",
         help="talk with a trained model",
-        description="Talk with a trained model, line by line. Ctrl-C stops an answer; at the prompt it ends, as do "
-        "Ctrl-D and /exit; /new begins another conversation.",
+        usage="%(prog)s DIR [options]",
+        description="Talk with a trained model, line by line. Ctrl-C stops an answer; at the prompt it ends the "
+        "program, as do Ctrl-D and /exit. /new begins another conversation.",
         argument_default=argparse.SUPPRESS,
     )
     p.set_defaults(run_command=_chat)
-    p.add_argument("run", metavar="DIR", help="directory of a run, or a GPT-2 of Hugging Face")
-    p.add_argument("--system", metavar="TEXT", help="what the model reads before the conversation")
+    p.add_argument("run", metavar="DIR", help="directory of a run, or of a GPT-2 from Hugging Face")
+    p.add_argument("--system", metavar="TEXT", help="text that stands before the conversation (default: none)")
     p.add_argument(
-        "--template", choices=sorted(TEMPLATES), help="how a conversation is written as one text (transcript)"
-    )
+        "--template", choices=sorted(TEMPLATES),
+        help="the form in which the conversation is written as one text for the model (default: transcript)",
+    )  # fmt: skip
     add_choosing(p)
     add_device(p)
 

@@ -9,12 +9,15 @@ from .base import add_beam, add_device, asked
 
 
 def add_fill(commands: Any) -> None:
-    p = commands.add_parser("fill", help="let a trained encoder guess the hidden places of a text")
+    p = commands.add_parser(
+        "fill", help="predict the masked tokens of a text (an encoder, --task mlm)",
+        description="For each [MASK] in a text, show the tokens that a trained encoder finds likeliest there.",
+    )  # fmt: skip
     p.set_defaults(run_command=_fill)
-    p.add_argument("run", metavar="RUN", help="directory of a run with --task mlm")
+    p.add_argument("run", metavar="RUN", help="directory of a run that was trained with --task mlm")
     p.add_argument("text", metavar="TEXT", help="a text with [MASK] in it")
-    p.add_argument("--top-k", type=int, default=5, help="candidates for each place")
-    p.add_argument("--json", action="store_true", help="print JSON")
+    p.add_argument("--top-k", type=int, default=5, metavar="K", help="show K candidates for each mask (default: 5)")
+    p.add_argument("--json", action="store_true", help="print JSON instead of lines")
     add_device(p)
 
 
@@ -26,15 +29,21 @@ def _fill(given: argparse.Namespace) -> None:
 
 def add_translate(commands: Any) -> None:
     for name, whole, help_ in (
-        ("translate", False, "let a trained encoder–decoder translate a text, line by line"),
-        ("summarize", True, "let a trained encoder–decoder make one text of a whole one"),
+        ("translate", False, "translate a text, line by line"),
+        ("summarize", True, "summarize a whole text"),
     ):
-        p = commands.add_parser(name, help=help_, argument_default=argparse.SUPPRESS)
+        p = commands.add_parser(
+            name, help=f"{help_} (an encoder–decoder, --task seq2seq)", argument_default=argparse.SUPPRESS,
+            description=f"{help_.capitalize()} with a trained encoder–decoder, by beam search. Translate takes each "
+            "line as a source of its own, summarize the whole text as one.",
+        )  # fmt: skip
         p.set_defaults(run_command=_translate, whole=whole, max_new_tokens=None)
-        p.add_argument("run", metavar="RUN", help="directory of a run with --task seq2seq")
-        p.add_argument("text", metavar="TEXT", nargs="?", default=None, help="default: standard input")
-        add_beam(p, "beginnings that are gone on with (default: 4; 1: greedy)")
-        p.add_argument("--max-new-tokens", type=int, help="default: what the context holds")
+        p.add_argument("run", metavar="RUN", help="directory of a run that was trained with --task seq2seq")
+        p.add_argument("text", metavar="TEXT", nargs="?", default=None, help="the text (default: standard input)")
+        add_beam(p, "keep and extend the N likeliest beginnings; 1 is greedy search (default: 4)")
+        p.add_argument(
+            "--max-new-tokens", type=int, metavar="N", help="write at most N tokens (default: what the context holds)"
+        )
         add_device(p)
 
 

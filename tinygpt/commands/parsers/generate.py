@@ -11,20 +11,27 @@ from .choosing import add_choosing
 
 def add_generate(commands: Any) -> None:
     p = commands.add_parser(
-        "generate", help="let a trained model go on with a text", argument_default=argparse.SUPPRESS
-    )
+        "generate", help="continue a text with a trained model", argument_default=argparse.SUPPRESS,
+        usage="%(prog)s DIR [options]",
+        description="Continue a text with a trained GPT: draw token after token, take the likeliest (--greedy), or "
+        "search for the likeliest text (--beam).",
+    )  # fmt: skip
     p.set_defaults(run_command=_generate)
-    p.add_argument("run", metavar="DIR", help="directory of a run, or a GPT-2 of Hugging Face")
-    p.add_argument("--prompt", help="the text to go on with (default: begin a new one)")
+    p.add_argument("run", metavar="DIR", help="directory of a run, or of a GPT-2 from Hugging Face")
+    p.add_argument("--prompt", metavar="TEXT", help="the text to continue (default: begin a new one)")
     add_choosing(p)
     p.add_argument(
-        "--min-new-tokens", type=int, metavar="N", help="the end of text does not come before N tokens (a --stop may)"
-    )
-    p.add_argument("--logprobs", action="store_true", help="list each new token with its log-probability afterwards")
-    p.add_argument("--num-samples", type=int, help="texts, written together")
-    add_beam(p, "search with N beginnings for the likeliest text, in place of drawing")
-    p.add_argument("--draft", metavar="DIR", help="a smaller model with the same tokenizer, which guesses ahead")
-    p.add_argument("--ahead", type=int, metavar="N", help="tokens that --draft guesses at a time (default: 4)")
+        "--min-new-tokens", type=int, metavar="N",
+        help="write no end of text before N tokens; a --stop may still come (default: 0)",
+    )  # fmt: skip
+    p.add_argument("--logprobs", action="store_true", help="after each text, list its tokens with their log p")
+    p.add_argument("--num-samples", type=int, metavar="N", help="write N texts side by side (default: 1)")
+    add_beam(p, "beam search: keep and extend the N likeliest beginnings (default: draw instead)")
+    p.add_argument(
+        "--draft", metavar="DIR",
+        help="speculative decoding: a smaller model with the same tokenizer that guesses ahead (default: none)",
+    )  # fmt: skip
+    p.add_argument("--ahead", type=int, metavar="N", help="how many tokens --draft guesses at a time (default: 4)")
     add_device(p)
 
 

@@ -9,26 +9,33 @@ from typing import Any
 from ..flags import flag
 from ..options import TrainOptions
 
+METAVARS = {int: "N", float: "X", str: "NAME"}
+SWITCH = {True: "on", False: "off"}
+
 
 def add_train(commands: Any) -> None:
     p = commands.add_parser(
         "train",
-        help="train a GPT on text; with no options, on the English that ships with Python",
-        description="Train a GPT. With no options: about two minutes on the English that ships with Python.",
+        help="train a model on text; with no options, a GPT on the English that ships with Python",
+        usage="%(prog)s [options]",
+        description="Train a model on text. With no options it is a GPT on the English that ships with Python, in "
+        "about two minutes. Ctrl-C stops a run, and --resume continues it.",
         argument_default=argparse.SUPPRESS,  # options that were not given stay out: a resumed run keeps its own
     )
     p.set_defaults(run_command=_train, resume=False, overwrite=False)
-    p.add_argument("--resume", action="store_true", help="go on with the run in --out")
-    p.add_argument("--overwrite", action="store_true", help="replace the run in --out")
-    kinds = {"int": int, "int | None": int, "float": float, "float | None": float, "str": str,
-             "str | None": str}  # fmt: skip
+    p.add_argument("--resume", action="store_true", help="continue the run in --out")
+    p.add_argument("--overwrite", action="store_true", help="replace the run in --out if there is one")
+    kinds = {"int": int, "float": float, "str": str}
     for option in fields(TrainOptions):
-        name, choices = flag(option.name), option.metadata["choices"]
-        text = f"{option.metadata['help']} (default: {option.default})" if option.default else option.metadata["help"]
+        name, choices, text = flag(option.name), option.metadata["choices"], option.metadata["help"]
+        if option.default not in (None, ()):  # else the text says what it is
+            text += f" (default: {SWITCH[option.default] if option.type == 'bool' else option.default})"
+        kind = kinds.get(option.type.removesuffix(" | None"))
         if option.type == "bool":
             p.add_argument(name, action=argparse.BooleanOptionalAction, help=text)
-        elif option.type in kinds:
-            p.add_argument(name, type=kinds[option.type], choices=choices, help=text)
+        elif kind is not None:
+            shown = None if choices else option.metadata["metavar"] or METAVARS[kind]
+            p.add_argument(name, type=kind, choices=choices, metavar=shown, help=text)
         else:
             p.add_argument(name, action="extend", nargs="+", metavar="PATH", help=text)
 

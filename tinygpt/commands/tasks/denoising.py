@@ -1,4 +1,4 @@
-"""An encoder–decoder before it is told what for: it restores text that was spoiled."""
+"""The pre-training of an encoder–decoder: it restores text that was corrupted."""
 
 from __future__ import annotations
 
@@ -21,8 +21,7 @@ from ...text.tokenizer import END_OF_TEXT, MASK, BaseTokenizer
 from ...train import seq2seq_loss
 from ...train.evaluate import Evaluation
 from ..options import TrainOptions
-from ..prepare import prepare
-from .pairs import unigram_baselines
+from ..prepare import prepare, unigram_baselines
 from .task import TextTask, shape
 
 LEAST = 2  # tokens of a window: one is lost, and one stays
@@ -34,7 +33,7 @@ class DenoisingTask(TextTask):
     loss = measure = staticmethod(seq2seq_loss)
     kind = "seq2seq"
     this_model = "this encoder–decoder"
-    does = "Of spoiled text it makes"
+    does = "From corrupted text it makes"
 
     def __init__(self, data: Corpus, options: TrainOptions, tokenizer: BaseTokenizer | None = None) -> None:
         names = sentinels(n_spans(options.block_size))
@@ -61,7 +60,7 @@ class DenoisingTask(TextTask):
         return Seq2Seq(Seq2SeqConfig(self.tokenizer.vocab_size, **shape(self.options)), key)
 
     def whole_validation(self) -> Iterable[Any]:
-        """As many windows as the held-out text has, drawn from it."""
+        """Windows drawn from the held-out text, as many as it has room for."""
         return (self.drawn(self.held_out, 0, index) for index in range(self._passes))
 
     @cached_property
@@ -76,7 +75,7 @@ class DenoisingTask(TextTask):
         spans = self.options.denoising == "spans"
         how = f"{CORRUPTED:.0%} of them in spans" if spans else f"{FILLED_IN:.0%} of them filled in"
         return [
-            f"           train {len(t.train):,} tokens, validation {len(t.validation):,} (held-out text)",
+            self.split_line(),
             f"tokenizer  {t.tokenizer.vocab_size:,} tokens, {t.train_bytes / len(t.train):.2f} bytes a token; {how}",
         ]
 
@@ -86,8 +85,8 @@ class DenoisingTask(TextTask):
         most = self.options.block_size - 1
         begun = translations(model, np.asarray(source), np.asarray(mask), self._end, most)
         (made,) = greedy_search(begun, [self._end])
-        spoiled = self.tokenizer.decode(np.asarray(source[0])[np.asarray(mask[0])])
-        print(f"  {spoiled!r}\n  → {self.tokenizer.decode(made)!r}", flush=True)
+        corrupted = self.tokenizer.decode(np.asarray(source[0])[np.asarray(mask[0])])
+        print(f"  {corrupted!r}\n  → {self.tokenizer.decode(made)!r}", flush=True)
 
     def next_command(self, run: str) -> str:
         return f"go on from it: tinygpt train --task seq2seq --init-from {run} --data pairs.tsv --out runs/pairs"
@@ -98,7 +97,7 @@ class DenoisingTask(TextTask):
 
     @property
     def _window(self) -> int:
-        """A window and what begins or ends it fit the context."""
+        """The size of a window, which fits the context together with the token that begins or ends it."""
         return min(self.options.block_size - 1, len(self.texts.validation) - 1)
 
     @property

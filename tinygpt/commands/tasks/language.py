@@ -41,7 +41,7 @@ class LanguageTask(TextTask):
         return random_windows(tokens, o.batch_size, size, seed, index)
 
     def whole_validation(self) -> Iterable[Batch]:
-        """Windows that meet: every held-out token once."""
+        """Windows side by side: every held-out token once."""
         o = self.options
         return meeting_windows(self.texts.validation, o.batch_size, o.block_size)
 
@@ -57,7 +57,7 @@ class LanguageTask(TextTask):
         t = self.texts
         kind = "bytes merged in pairs" if self.options.tokenizer == "bpe" else "characters"
         return [
-            f"           train {len(t.train):,} tokens, validation {len(t.validation):,} (held-out text)",
+            self.split_line(),
             f"tokenizer  {t.tokenizer.vocab_size:,} tokens ({kind}), {t.train_bytes / len(t.train):.2f} bytes a token",
         ]
 

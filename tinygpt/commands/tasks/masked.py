@@ -1,4 +1,4 @@
-"""The task of an encoder: hidden tokens of a text."""
+"""The task of an encoder: predicting masked tokens of a text."""
 
 from __future__ import annotations
 
@@ -19,11 +19,10 @@ from ...text.tokenizer import MASK, BaseTokenizer
 from ...train import guesses_of, masked_accuracy, masked_lm_loss
 from ...train.evaluate import Evaluation
 from ..options import TrainOptions
-from ..prepare import prepare
-from .pairs import unigram_baselines
+from ..prepare import prepare, unigram_baselines
 from .task import TextTask, shape
 
-SHOWN = 40  # tokens of held-out text in which hidden ones are guessed before the reader's eyes
+SHOWN = 40  # tokens of held-out text that are printed with the model's guesses
 
 
 class MaskedTask(TextTask):
@@ -32,7 +31,7 @@ class MaskedTask(TextTask):
     loss = measure = staticmethod(masked_lm_loss)
     kind = "bert"
     this_model = "this encoder"
-    does = "It guesses (what was hidden stands after the stroke)"
+    does = "It guesses ([guess|masked token])"
     special_tokens: ClassVar[tuple[str, ...]] = (MASK,)
 
     def __init__(self, data: Corpus, options: TrainOptions, tokenizer: BaseTokenizer | None = None) -> None:
@@ -50,7 +49,7 @@ class MaskedTask(TextTask):
 
     @cached_property
     def baselines(self) -> dict[str, Evaluation]:
-        """The targets are one in seven of the tokens, so what counts is a token's cost, not a byte's."""
+        """Only about one token in seven is a target, so losses are given per token, not per byte."""
         targets = np.concatenate([batch.targets.ravel() for batch in self.whole_validation()])
         return unigram_baselines(self.counted, targets, self.tokenizer.vocab_size)
 
@@ -58,7 +57,7 @@ class MaskedTask(TextTask):
         t = self.texts
         words = ", whole words" if self.options.whole_words else ""
         return [
-            f"           train {len(t.train):,} tokens, validation {len(t.validation):,} (held-out text)",
+            self.split_line(),
             f"tokenizer  {t.tokenizer.vocab_size:,} tokens, {t.train_bytes / len(t.train):.2f} bytes a token; "
             f"{self.masking.share:.0%} are hidden{words}",
         ]

@@ -1,4 +1,4 @@
-"""BERT's two tasks at once: hidden tokens of a pair of sentences, and whether the second follows the first."""
+"""BERT's two tasks at once: masked tokens of a pair of sentences, and whether the second follows the first."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from .masked import MaskedTask
 
 
 class NextSentenceTask(MaskedTask):
-    """Masked language modeling of pairs. A sentence is a line; the evaluations on the way are of the tokens alone."""
+    """Masked language modeling of pairs; a sentence is a line. Losses of held-out text are of the tokens alone."""
 
     loss = staticmethod(bert_loss)
     special_tokens = (MASK, CLASSIFY, SEPARATE)
@@ -58,7 +58,7 @@ class NextSentenceTask(MaskedTask):
         return [sentences(part.texts, self.tokenizer) for part in split(self.data)]
 
     def whole_validation(self) -> Iterable[MaskedBatch]:
-        """As many pairs as the held-out text has room for, drawn from it."""
+        """Pairs drawn from the held-out text, as many as it has room for."""
         o = self.options
         passes = math.ceil(len(self.texts.validation) / (o.block_size * o.batch_size))
         return (self.drawn(self.held_out, 0, index) for index in range(passes))

@@ -1,8 +1,7 @@
-"""The tasks of an encoder–decoder: one text from another, and a text from what is left of it."""
+"""The task of an encoder–decoder: one text from another."""
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -16,7 +15,7 @@ from autograd import Key
 from ...errors import BadInput, MissingExtra
 from ...generate import greedy_search, translations
 from ...model import Seq2Seq, Seq2SeqConfig
-from ...text.batches import IGNORE, pad
+from ...text.batches import pad
 from ...text.corpus.documents import fingerprint_of
 from ...text.corpus.made_pairs import arithmetic_pairs
 from ...text.pair_batches import EncodedPair, PairBatches, encode_pairs
@@ -27,11 +26,12 @@ from ...train import seq2seq_loss
 from ...train.evaluate import Evaluation
 from ...train.metrics import WordForWord, bleu, chrf, exact_match, rouge
 from ..options import TrainOptions
-from ..prepare import new_tokenizer
+from ..prepare import new_tokenizer, unigram_baselines
 from .task import Task, shape
 
-MADE_PAIRS = 20_000  # where no data is given: arithmetic in words and in figures
+MADE_PAIRS = 20_000  # made up where no data is given: arithmetic in words and in figures
 SHOWN, TESTED, AT_ONCE = 3, 200, 50
+APART = 7919  # places between the sources shown: a prime, so that they differ for almost any number of sources
 
 
 @dataclass(frozen=True)
@@ -122,7 +122,7 @@ class PairTask(Task):
 
     def show(self, model: Seq2Seq, seed: int, at_the_end: bool = False) -> None:
         sources = list(self._unseen)
-        chosen = [sources[(seed + i * 7919) % len(sources)] for i in range(SHOWN)]
+        chosen = [sources[(seed + i * APART) % len(sources)] for i in range(SHOWN)]
         for source, made in zip(chosen, self._write(model, chosen)):
             expected = self._unseen[source]
             print(f"  {source}\n  → {made}" + ("" if made in expected else f"   (expected: {expected[0]})"), flush=True)
@@ -180,14 +180,3 @@ def _of_translations(hypotheses: list[str], references: list[list[str]]) -> str:
 
 def _of_summaries(hypotheses: list[str], references: list[list[str]]) -> str:
     return f", ROUGE-L {rouge(hypotheses, references)['ROUGE-L']:.1f}"
-
-
-def unigram_baselines(learned: np.ndarray, targets: np.ndarray, vocab_size: int) -> dict[str, Evaluation]:
-    """What targets cost a guesser, and whoever knows only how often each token occurs."""
-    targets = targets[targets != IGNORE]
-    counts = np.bincount(learned[learned != IGNORE], minlength=vocab_size) + 1
-    cost = -np.log(counts / counts.sum())
-    return {
-        "uniform guess": Evaluation(len(targets) * math.log(vocab_size), len(targets)),
-        "counted unigram": Evaluation(float(cost[targets].sum()), len(targets)),
-    }

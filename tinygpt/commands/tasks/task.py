@@ -1,4 +1,4 @@
-"""What a run trains for. The command's loop knows none of the tasks; each of them is one file here."""
+"""What a run trains for. The loop in ../train.py knows no particular task; each of them is one file here."""
 
 from __future__ import annotations
 
@@ -22,25 +22,25 @@ SAMPLE_TOKENS, LAST_SAMPLE_TOKENS = 60, 160
 
 
 class Task(ABC):
-    """Data that has been read and made into tokens; the model and the loss that go with it."""
+    """Data, read and tokenized, with the model and the loss that go with it."""
 
     loss: Loss
-    """What is trained by."""
+    """The loss that training minimizes."""
 
     measure: Loss
-    """What is reported of held-out text: the plain likelihood, whatever helps to train."""
+    """The loss reported for held-out text: always −log p itself, without label smoothing or the like."""
 
     kind: ClassVar[str]
-    """Of its models, as model/kinds.py has it."""
+    """The kind of its models, as model/kinds.py names it."""
 
     this_model: ClassVar[str]
     """What the model is called in the table at the end."""
 
     does: ClassVar[str] = "It writes"
-    """How what `show` prints is announced."""
+    """The words that announce what `show` prints."""
 
     def __init__(self, data: Any, options: TrainOptions, tokenizer: BaseTokenizer | None = None) -> None:
-        """`data` is what `read` gave; with a tokenizer, that one is used, and none learned."""
+        """`data` is what `read` returned. A tokenizer that is given is used; otherwise one is learned."""
         self.data, self.options = data, options
         self.tokenizer = tokenizer
 
@@ -68,22 +68,22 @@ class Task(ABC):
     @property
     @abstractmethod
     def validation_bytes(self) -> int:
-        """What `whole_validation` stands for, in UTF-8; 0 where the targets are not a text."""
+        """How many bytes of UTF-8 `whole_validation` covers; 0 where the targets are not a text."""
 
     @property
     @abstractmethod
     def baselines(self) -> dict[str, Evaluation]:
-        """What the held-out text costs those who know less; the last is the one to beat."""
+        """The loss of simpler predictors on the held-out text; the last is the one to beat."""
 
     def rehearse(self) -> None:
-        """Draws what a run begins with. Raises BadInput where the data does not give it."""
+        """Draws the first batches before a run is made. Raises BadInput where the data is not enough for them."""
         self.batches()(0)
         self.some_validation()
         _ = self.baselines
 
     @abstractmethod
     def data_lines(self) -> list[str]:
-        """What the data is, in lines for the reader."""
+        """Lines that describe the data."""
 
     @property
     def step_size(self) -> str:
@@ -100,7 +100,7 @@ class Task(ABC):
         """What to try with the finished run."""
 
     def scores(self, model: Module) -> list[str]:
-        """Lines about the finished model that a loss does not say."""
+        """Lines with further measures of the finished model, such as accuracy."""
         return []
 
 
@@ -115,12 +115,12 @@ class TextTask(Task):
 
     @property
     def learn_from(self) -> Any:
-        """What batches to learn from are drawn from."""
+        """The training data that batches are drawn from."""
         return self.texts.train
 
     @property
     def held_out(self) -> Any:
-        """The same of the text that is not learned from."""
+        """The held-out data, in the same form."""
         return self.texts.validation
 
     @abstractmethod
@@ -137,6 +137,11 @@ class TextTask(Task):
     @property
     def validation_bytes(self) -> int:
         return 0
+
+    def split_line(self) -> str:
+        """How many tokens there are to train on, and how many are held out."""
+        t = self.texts
+        return f"           train {len(t.train):,} tokens, validation {len(t.validation):,} (held-out text)"
 
 
 def shape(options: TrainOptions) -> dict[str, Any]:
