@@ -196,6 +196,18 @@ class TestDelivery:
         (y * y + 3 * y).backward(np.ones(1))
         assert y.grad[0] == 2 * 4 + 3 and x.grad[0] == 11 * 4
 
+    def test_a_gradient_that_was_shown_is_the_readers_own(self):
+        x = leaf(2.0, 3.0)
+        y = (x + 0).retain_grad()
+        z = (y + 0).retain_grad()
+        given = np.ones(2)
+        (z + 0).backward(given)
+        for each in (y, z):
+            each.grad[...] = 7
+            np.testing.assert_array_equal(x.grad, 1)
+            np.testing.assert_array_equal(given, 1)
+            each.grad[...] = 1
+
     def test_gradient_argument(self):
         x = leaf(1.0, 2.0)
         (3 * x).backward(Tensor([1.0, 10.0]))

@@ -64,6 +64,22 @@ def test_attention_with_huge_scores_and_masks(depth, dtype):
     assert all(np.isfinite(leaf.grad).all() for leaf in leaves)
 
 
+@pytest.mark.parametrize("size", [1, 40, 60, 80])
+@pytest.mark.parametrize("slope", [1e-12, 1, 1e12])
+def test_attention_where_all_scores_of_a_row_are_large_or_small(size, slope):
+    """Rows whose exponentials are kept as they are must not overflow in the backward either."""
+    rng = np.random.default_rng(0)
+    q, k, v, dy = (rng.normal(size=(1, 2, 6, 4)).astype(np.float32) for _ in range(4))
+    bias = (rng.normal(size=(1, 2, 6, 6)) + rng.choice([-size, size], size=(1, 2, 6, 1))).astype(np.float32)
+    dy *= np.float32(slope)
+    y, saved = on_numpy.attention(q, k, v, None, bias)
+    exact, exactly = reference.attention(*(x.astype(np.float64) for x in (q, k, v)), None, bias.astype(np.float64))
+    np.testing.assert_allclose(y, exact, rtol=1e-4, atol=1e-5)
+    expected = reference.attention_backward(dy.astype(np.float64), exactly)
+    for found, right in zip(on_numpy.attention_backward(dy, saved), expected, strict=True):
+        np.testing.assert_allclose(found, right, rtol=1e-3, atol=1e-4 * slope)
+
+
 @pytest.mark.parametrize("room", [reference, on_numpy], ids=["reference", "fast"])
 @pytest.mark.parametrize("approximate", ["tanh", "none"])
 @pytest.mark.parametrize("dtype", DTYPES)

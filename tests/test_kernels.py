@@ -5,6 +5,8 @@ Shapes: N rows, V classes, C channels, B batch, T time, H heads, G key heads, D 
 
 import math
 import sys
+import threading
+import time
 
 import numpy as np
 import pytest
@@ -78,6 +80,35 @@ class TestThreads:
         p, m, v = x.copy(), 0 * x, 0 * x
         on_numpy.adam_step(p, x, m, v, 1, 1e-3, 0.9, 0.99, 1e-8, 0.1)
         yield from (p, m, v)
+
+    def test_the_gradient_of_a_bias_that_tasks_share_is_added_up_in_one_of_them(self, set_cores, monkeypatch):
+        monkeypatch.setattr(cpu, "WORTH_SHARING", 1)
+        set_cores(4)
+        module, threads = sys.modules[on_numpy.attention.__module__], set()
+        add = module._BiasGradient.add
+
+        def watched(*arguments):
+            threads.add(threading.get_ident())
+            time.sleep(0.001)  # long enough for another thread to come, if one were asked
+            add(*arguments)
+
+        monkeypatch.setattr(module._BiasGradient, "add", watched)
+        arrays = [normal((8, 8, 200, 4), "float64", n) for n in range(3)]
+        y, saved = on_numpy.attention(*arrays, bias=normal((1, 1, 200, 200), "float64"))
+        on_numpy.attention_backward(y, saved)
+        assert len(threads) == 1
+
+    def test_the_norm_does_not_depend_on_blas(self):
+        if cpu.blas_threads() is None:
+            pytest.skip("NumPy's matrix library is not OpenBLAS here")
+        x, usual, found = normal(3 * BLOCK + 5, "float32"), cpu.blas_threads(), []
+        try:
+            for n in (1, 2):
+                cpu.set_blas_threads(n)
+                found.append(on_numpy.squared_norm(x))
+        finally:
+            cpu.set_blas_threads(usual)
+        assert found[0] == found[1]
 
     def test_each_task_once(self, set_cores):
         set_cores(3)

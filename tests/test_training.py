@@ -76,6 +76,14 @@ def test_two_hundred_steps_at_speed_are_those_of_the_reference(dtype, tolerance)
     assert sum(losses[0][-20:]) < sum(losses[0][:20])
 
 
+def test_gradients_from_before_do_not_enter_the_first_step():
+    used, fresh = gpt(), gpt()
+    optimizer = AdamW(used.parameters())
+    causal_lm_loss(used, drawn(9))[0].backward()
+    assert run(used, drawn, 1, optimizer=optimizer)[0].grad_norm == run(fresh, drawn, 1)[0].grad_norm
+    assert_same(weights(used), weights(fresh))
+
+
 def test_a_step_reports_the_mean_before_its_update():
     model = gpt()
     loss = evaluate(model, causal_lm_loss, [drawn(0)]).loss
@@ -190,9 +198,14 @@ def test_more_context_helps_a_model_that_has_learned():
 
 
 def test_evaluation_records_nothing_and_changes_nothing():
+    def watched(*arguments):
+        total, count = causal_lm_loss(*arguments)
+        assert total.node is None
+        return total, count
+
     model = gpt()
     before = weights(model)
-    evaluate(model, causal_lm_loss, [drawn(0)])
+    evaluate(model, watched, [drawn(0)])
     assert_same(before, weights(model))
     assert all(p.grad is None for p in model.parameters())
 
