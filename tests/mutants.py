@@ -133,7 +133,8 @@ REFERENCE = [
         "autograd/kernels/reference/cross_entropy.py",
         ("chosen] -= 1 - label_smoothing", "chosen] -= 1", "cross_entropy"),
         (" - label_smoothing / v", "", "cross_entropy"),
-        ("difference * xp.where(counts, dlosses, 0)[:, None]", "difference * dlosses[:, None]", "cross_entropy"),
+        ("xp.where(counts[:, None], difference * dlosses[:, None], 0)", "difference * dlosses[:, None]",
+         "cross_entropy"),
     ),
     *mutants(
         "autograd/kernels/reference/norm.py",
@@ -186,13 +187,13 @@ FAST = [
     ),
     *mutants(
         "autograd/kernels/on_numpy/cross_entropy.py",
-        ("out -= label_smoothing / v", "pass", "cross_entropy"),
-        ("factors = np.where(counts, dlosses, 0)", "factors = np.where(True, dlosses, 0)", "cross_entropy"),
+        ("out -= (label_smoothing / v * factors[i:j])[:, None]", "pass", "cross_entropy"),
+        ("if not counts[i:j].all():", "if False:", "cross_entropy"),
     ),
     *mutants(
         "autograd/kernels/on_numpy/norm.py",
         ("out -= level[:, None]", "pass", "layer_norm"),
-        ("along, level = scratch @ shares, g @ shares", "along, level = scratch @ ones, g @ ones", "layer_norm"),
+        ("ones(c, dy.dtype) if weight is None else weight", "ones(c, dy.dtype)", "layer_norm"),
         ("weight_parts[number])\n        if needs_bias", "weight_parts[0])\n        if needs_bias",
          "layer_norm", KERNELS),
         ("weight_parts[number])\n        if not needs_x", "weight_parts[0])\n        if not needs_x",
@@ -268,6 +269,30 @@ CUDA = [  # the emulator needs a C++ compiler, without which no mistake in these
                                                       "int(left_turned), int(right_turned)", "Products", CUDA_TESTS)),
 ] if which("g++") or which("clang++") else []  # fmt: skip
 
+PROCESS = [
+    *mutants(
+        "autograd/kernels/cpu.py",
+        ("            set_blas_threads(1)\n", "            pass\n", "afterwards", "test_cpu"),
+        ("                set_blas_threads(_usual)", "                pass", "afterwards", "test_cpu"),
+        ("            _usual = blas_threads()", "            pass", "afterwards", "test_cpu"),
+        ("other.exception()", "pass", "nobody_works", "test_cpu"),
+        ("after_in_child=_after_fork", "after_in_child=list", "fork", "test_cpu"),
+        ("for directory in (place, *place.parents)", "for directory in (root,)", "quotas", "test_cpu"),
+    ),
+    *mutants("autograd/kernels/on_numpy/attention.py", ("alone=dbias is not None", "alone=False", "bias", KERNELS)),
+    *mutants("autograd/kernels/on_numpy/adam.py", ("with one_blas_thread():", "if True:", "norm_does", KERNELS)),
+    *mutants(
+        "autograd/guard.py",
+        ("int(words.sum()), ", "", "one_element", ERRORS),
+        ("words[:: len(words) // SAMPLE].tobytes(), ", "", "change_places", ERRORS),
+    ),
+    *mutants("autograd/functional.py", ("(ids).array(ids)", "(ids).asarray(ids)", "of_the_forward", ERRORS)),
+    *mutants("autograd/recompute.py", ("tuple(dict.fromkeys(parameters))", "tuple(parameters)", "", "test_recompute")),
+    *mutants("tinygpt/train/loop.py", ("optimizer.zero_grad()", "pass", "from_before", "test_training")),
+    *mutants("tinygpt/train/evaluate.py", ("    totals, tokens = [], 0\n    with no_grad():",
+                                           "    totals, tokens = [], 0\n    if True:", "records", "test_training")),
+]  # fmt: skip
+
 PRECISION = [
     *mutants(
         "autograd/kernels/rounded.py",
@@ -312,4 +337,4 @@ PRECISION = [
     *mutants("tinygpt/train/checkpoints.py", ("wide(optimizer.value_of(p))", "wide(p.data)", "Checkpoints", MIXED)),
 ]  # fmt: skip
 
-MUTANTS = [*ELEMENTARY, *BACKWARD, *COMPOSED, *REFERENCE, *FAST, *CUDA, *TRAINING, *PRECISION]
+MUTANTS = [*ELEMENTARY, *BACKWARD, *COMPOSED, *REFERENCE, *FAST, *CUDA, *TRAINING, *PROCESS, *PRECISION]

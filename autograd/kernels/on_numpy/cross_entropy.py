@@ -37,7 +37,7 @@ def cross_entropy(
 def cross_entropy_backward(dlosses: Array, saved: Any) -> Array:
     logits, largest, total, counts, chosen, label_smoothing = saved
     n, v = logits.shape
-    factors = np.where(counts, dlosses, 0).astype(logits.dtype)
+    factors = dlosses.astype(logits.dtype, copy=False)
     dx = np.empty(logits.shape, dtype=logits.dtype)
 
     def block(_: int, i: int, j: int) -> None:
