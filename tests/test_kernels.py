@@ -101,7 +101,7 @@ class TestThreads:
     def test_the_norm_does_not_depend_on_blas(self):
         if cpu.blas_threads() is None:
             pytest.skip("NumPy's matrix library is not OpenBLAS here")
-        x, usual, found = normal(3 * BLOCK + 5, "float32"), cpu.blas_threads(), []
+        x, usual, found = normal(3 * BLOCK + 5, "float64"), cpu.blas_threads(), []
         try:
             for n in (1, 2):
                 cpu.set_blas_threads(n)
