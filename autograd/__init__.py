@@ -11,7 +11,6 @@ Read tensor.py first, then ops/; the formulas of a network are in kernels/refere
 
 from .device import (
     Array,
-    Key,
     array_module,
     device_of,
     full,
@@ -76,6 +75,7 @@ from .ops import (
     where,
 )
 from .precision import float_type, is_half, use_tf32, wide
+from .random import Key
 from .recompute import checkpoint
 from .tensor import Tensor, record
 

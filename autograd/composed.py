@@ -9,13 +9,14 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from .device import Array, Key, array_module
+from .device import Array, array_module
 from .kernels.reference.activation import CUBIC, SQRT_2_OVER_PI
 from .kernels.reference.attention import causal_bias
 from .kernels.reference.dropout import keep_factors
 from .ops import broadcast_to, erf, exp, getitem, log, matmul, mean, reshape, sqrt, tanh, where
 from .ops import sum as sum_
 from .precision import is_half, wide
+from .random import Key
 from .tensor import Tensor, record
 
 

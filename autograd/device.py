@@ -1,4 +1,4 @@
-"""Which array library holds an array, copies between devices, and random numbers as explicit values.
+"""Which array library holds an array, and copies between devices.
 
 An operation never names its library: it asks `array_module(x)` and calls what it finds there, so the same line
 runs on NumPy (CPU) and CuPy (GPU). CuPy is imported only when a GPU is asked for.
@@ -7,13 +7,9 @@ runs on NumPy (CPU) and CuPy (GPU). CuPy is imported only when a GPU is asked fo
 from __future__ import annotations
 
 import contextvars
-import hashlib
-import math
-import operator
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from types import ModuleType
 from typing import Any
 
@@ -73,8 +69,8 @@ def to_device(x: Array, device: str) -> Array:
 
 def full(shape: tuple[int, ...], value: float, dtype: Any = "float32") -> numpy.ndarray:
     """An array on the CPU with every element `value`: for initial weights that are not random."""
-    if _only_shapes.get():
-        return _outline(shape, dtype)
+    if (empty := outlined(shape, dtype)) is not None:
+        return empty
     return numpy.full(shape, value, dtype=dtype)
 
 
@@ -91,8 +87,9 @@ def shapes_only() -> Iterator[None]:
         _only_shapes.reset(token)
 
 
-def _outline(shape: tuple[int, ...], dtype: Any) -> numpy.ndarray:
-    return numpy.broadcast_to(numpy.zeros((), dtype=dtype), shape)
+def outlined(shape: tuple[int, ...], dtype: Any) -> numpy.ndarray | None:
+    """Inside `shapes_only()` an array of that shape that takes no memory, else None."""
+    return numpy.broadcast_to(numpy.zeros((), dtype=dtype), shape) if _only_shapes.get() else None
 
 
 def use_device(device: str) -> None:
@@ -108,70 +105,3 @@ def use_device(device: str) -> None:
 
 def _index(device: str) -> int:
     return int(device.partition(":")[2] or 0)
-
-
-@dataclass(frozen=True)
-class Key:
-    """A random number generator that is a value: the same key gives the same numbers, wherever it is used.
-
-    There is no hidden state. For several independent streams, fold names and numbers into the key:
-
-        Key(seed).fold("dropout", step, layer)
-
-    Element n of `bits` and `uniform` is a hash of (key, n). It depends neither on the device nor on how an array is
-    divided among blocks, threads or ranks: a caller that holds elements 1000… of a larger array passes start=1000.
-    """
-
-    seed: int
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "seed", int(operator.index(self.seed)))  # NumPy's integers are as good as Python's
-
-    def fold(self, *parts: int | str) -> Key:
-        """A new key, unrelated to this one, for each different sequence of names and numbers."""
-        plain = [part if isinstance(part, str) else int(operator.index(part)) for part in parts]
-        text = repr((self.seed, *plain)).encode()
-        return Key(int.from_bytes(hashlib.blake2b(text, digest_size=8).digest(), "little"))
-
-    def bits(self, shape: int | tuple[int, ...], xp: ModuleType = numpy, start: int = 0) -> Array:
-        """Uniform 32-bit integers: element n (C order, counted from `start`) is a hash of this key and n."""
-        shape = (shape,) if isinstance(shape, int) else tuple(shape)
-        pieces, n, stop = [], start, start + math.prod(shape)
-        while n < stop:  # the low 32 bits of n are hashed; the high ones select the key's words
-            end = min(stop, (n | 0xFFFFFFFF) + 1)
-            first, second = self.words(n >> 32)
-            counter = xp.arange(n & 0xFFFFFFFF, (n & 0xFFFFFFFF) + (end - n), dtype=xp.int64)
-            pieces.append(_hash(_hash(counter.astype(xp.uint32), first, xp), second, xp))
-            n = end
-        if not pieces:
-            return xp.zeros(shape, dtype=xp.uint32)
-        return (pieces[0] if len(pieces) == 1 else xp.concatenate(pieces)).reshape(shape)
-
-    def uniform(self, shape: int | tuple[int, ...], xp: ModuleType = numpy, start: int = 0) -> Array:
-        """float64 numbers in [0, 1), with 32 random bits each."""
-        return self.bits(shape, xp, start) * 2.0**-32
-
-    def normal(self, shape: tuple[int, ...], std: float = 1.0, dtype: Any = "float32") -> numpy.ndarray:
-        """Gaussian numbers with mean 0, on the CPU: initial weights are the same whatever device trains them."""
-        if _only_shapes.get():
-            return _outline(shape, dtype)
-        generator = numpy.random.Generator(numpy.random.Philox(key=self.seed & 0xFFFFFFFFFFFFFFFF))
-        values = generator.standard_normal(shape, dtype=dtype)
-        values *= std
-        return values
-
-    def words(self, high: int) -> tuple[int, int]:
-        """The two words that `bits` hashes with the low 32 bits of n, where n >> 32 is `high`."""
-        seed = (self if high == 0 else self.fold("high", high)).fold("bits").seed
-        return seed & 0xFFFFFFFF, seed >> 32
-
-
-def _hash(h: Array, key: int, xp: ModuleType) -> Array:
-    """Adds the key's word and mixes with the finalizer of MurmurHash3 (A. Appleby, 2011; public domain), in place."""
-    h += xp.uint32(key)
-    h ^= h >> xp.uint32(16)
-    h *= xp.uint32(0x85EBCA6B)
-    h ^= h >> xp.uint32(13)
-    h *= xp.uint32(0xC2B2AE35)
-    h ^= h >> xp.uint32(16)
-    return h

@@ -13,10 +13,11 @@ from __future__ import annotations
 from typing import Any
 
 from . import composed, ops
-from .device import Array, Key, array_module, is_numpy, to_device
+from .device import Array, array_module, is_numpy, to_device
 from .kernels import is_composed, room
 from .ops import as_tensor, bare, same_device
 from .precision import is_floating
+from .random import Key
 from .tensor import Tensor, record
 
 

@@ -7,8 +7,9 @@ from typing import Any
 
 import numpy
 
-from .device import Key, device_of, to_device, to_numpy
+from .device import device_of, to_device, to_numpy
 from .precision import is_floating
+from .random import Key
 from .tensor import Tensor
 
 

@@ -18,7 +18,7 @@ PACKAGES = ("autograd", "tinygpt")
 FLOORS = [
     {"tinygpt.errors", "tinygpt.forms"},
     {"tinygpt.files", "tinygpt.safetensors"},
-    {"autograd.device", "autograd.gpu", "autograd.precision"},
+    {"autograd.device", "autograd.gpu", "autograd.precision", "autograd.random"},
     {"autograd.kernels"},
     {"autograd.guard", "autograd.modes"},
     {"autograd.tensor", "autograd.ops"},

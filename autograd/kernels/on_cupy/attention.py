@@ -24,7 +24,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from ...device import Array, Key, array_module
+from ...device import Array, array_module
+from ...random import Key
 from .launch import WHOLE, contiguous, growth, over_rows, random_words, sum_type, threshold
 from .products import product
 

@@ -129,7 +129,7 @@ template <class Number> __device__ inline Exponentials exponentials(long long n,
     return all;
 }
 
-// Random bits: element n of a key's numbers, as Key.bits in autograd/device.py makes them. Two words of the key are mixed
+// Random bits: element n of a key's numbers, as Key.bits in autograd/random.py makes them. Two words of the key are mixed
 // with the low 32 bits of n; the high ones choose the words. No launch meets more than two values of those.
 struct Words { unsigned first, second; };
 struct Random { long long high; Words words, next; };

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from ...device import Array, Key, array_module
+from ...device import Array, array_module
+from ...random import Key
 from .launch import WHOLE, contiguous, growth, over_elements, random_words, threshold
 
 

@@ -12,7 +12,8 @@ from typing import Any
 
 import numpy as np
 
-from ...device import Array, Key, array_module
+from ...device import Array, array_module
+from ...random import Key
 
 HERE = Path(__file__).parent
 INCLUDE = '#include "common.cuh"\n'

@@ -17,7 +17,8 @@ from typing import Any
 
 import numpy as np
 
-from ...device import Array, Key
+from ...device import Array
+from ...random import Key
 from ..cpu import BLOCK, for_tasks
 from ..reference.attention import attention as reference
 

@@ -9,7 +9,8 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from ...device import Array, Key, array_module
+from ...device import Array, array_module
+from ...random import Key
 from ..deposit import sum_to
 from .dropout import keep_factors
 from .softmax import softmax, softmax_backward

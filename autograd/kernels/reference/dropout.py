@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from ...device import Array, Key, array_module
+from ...device import Array, array_module
+from ...random import Key
 
 
 def dropout(x: Array, p: float, key: Key) -> tuple[Array, Any]:
