@@ -4,8 +4,9 @@
 
 Greedy, one prompt of 32 tokens, 128 new ones: ours, and transformers' generate with its cache, from the same weights,
 after a check that both give the same logits; each side in a process of its own, with as many threads as we have cores,
-in turns (see harness.py). A token costs at least the time in which its weights are read once: their bytes over the
-rate of the fastest matrix-vector product that NumPy reaches in the same run. Then our time a token as the text grows,
+in turns (see harness.py). A token costs at least the time in which its weights are read once. Two rates say how long
+that is: that of one matrix of 268 MB, larger than any of the model's, and that of the model's own matrices, multiplied
+with a vector one after another with nothing between. Then our time a token as the text grows,
 prompts against the forward of a training step of the same length (both as arithmetic over time), and several texts
 side by side against one.
 
@@ -127,6 +128,7 @@ def rest_of_a_round(ours: Child) -> dict[str, Any]:
     at = {n: ours.ask("prompt_and_steps", prompt=a_prompt(n), steps=STEPS) for n in sorted({*POSITIONS, *PROMPTS})}
     return {
         "steps": {n: statistics.median(at[n]["steps"]) for n in POSITIONS},
+        "products": statistics.median(ours.ask("products", steps=STEPS)),
         "prompt_rate": {n: ours.ask("flops", length=n, logits=1) / at[n]["prompt"] / 1e6 for n in PROMPTS},
         "training_rate": {
             n: ours.ask("flops", length=n, logits=n) / statistics.median(ours.ask("training_forward", length=n)) / 1e6
@@ -146,6 +148,7 @@ def summary(
 
     rate = {side: round(NEW / statistics.median(seconds), 2) for side, seconds in texts.items()}
     floor = weight_bytes / vector * 1e3
+    products = statistics.median(each["products"] for each in rest)
     steps, batch = over_rounds("steps"), over_rounds("batch_step")
     prompts, training = over_rounds("prompt_rate"), over_rounds("training_rate")
     return {
@@ -155,6 +158,8 @@ def summary(
         "vector_gb_per_second": round(vector / 1e9, 2),
         "floor_ms": round(floor, 2),
         "share_of_floor": ratio(floor, 1e3 / rate["tinygpt"]),
+        "products_ms": round(products, 2),
+        "share_of_products": ratio(products, 1e3 / rate["tinygpt"]),
         "ms_at_position": steps,
         "share_of_floor_at_position": {n: ratio(floor, steps[n]) for n in POSITIONS},
         "matrix_gflops": round(matrix / 1e9, 1),
@@ -174,7 +179,8 @@ def show(result: dict[str, Any]) -> None:
     if result["peer_tokens_per_second"] is not None:
         print(f"transformers {result['peer_tokens_per_second']} tokens/s, ours/theirs {result['times_the_peer']}")
     print(f"weights read at {result['vector_gb_per_second']} GB/s take {result['floor_ms']} ms a token: "
-          f"{result['share_of_floor']} of that floor, prompt included\n")  # fmt: skip
+          f"{result['share_of_floor']} of that floor, prompt included")  # fmt: skip
+    print(f"a token's products alone take {result['products_ms']} ms, {result['share_of_products']} of its time\n")
     print_table([
         ("position", *POSITIONS),
         ("ms a token", *result["ms_at_position"].values()),

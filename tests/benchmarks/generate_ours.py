@@ -27,59 +27,75 @@ WARM = 2  # calls before those that count; of a batch the first of them reads th
 FORWARDS = 3
 
 
-def main() -> None:
-    cpu.configure()
-    model = lay_out(tinygpt.load(sys.argv[1]).model if sys.argv[1:] else GPT(GPT2_SMALL, Key(0)))
-    config = model.config
-    weights = sum(each.data.nbytes for name, each in model.named_parameters().items() if name != "wpe.weight")
+class Ours:
+    """A GPT-2 small that only writes, and what it can be asked."""
 
-    def facts() -> dict[str, object]:
+    def __init__(self, directory: str | None) -> None:
+        self.model = lay_out(GPT(GPT2_SMALL, Key(0)) if directory is None else tinygpt.load(directory).model)
+
+    def facts(self) -> dict[str, object]:
         return {
             "threads": cpu.cores(),
             "blas": cpu.blas_info(),
-            "weight_bytes": weights,
+            "weight_bytes": sum(each.nbytes for each in self.read_for_a_token()),
             "versions": {"numpy": numpy.__version__},
         }
 
-    def logits(prompt: list[int], file: str) -> None:
-        with no_grad():
-            numpy.save(file, model(numpy.array([prompt])).data[0])
+    def read_for_a_token(self) -> list[numpy.ndarray]:
+        """Every parameter but the positions, of which a token needs one."""
+        return [each.data for name, each in self.model.named_parameters().items() if name != "wpe.weight"]
 
-    def text(prompt: list[int], count: int) -> dict[str, object]:
+    def logits(self, prompt: list[int], file: str) -> None:
+        with no_grad():
+            numpy.save(file, self.model(numpy.array([prompt])).data[0])
+
+    def text(self, prompt: list[int], count: int) -> dict[str, object]:
         """A greedy text, and the seconds it took."""
         start = time.perf_counter()
-        tokens = list(generate(model, prompt, count))
+        tokens = list(generate(self.model, prompt, count))
         return {"tokens": tokens, "seconds": time.perf_counter() - start}
 
-    def prompt_and_steps(prompt: list[int], steps: int) -> dict[str, object]:
+    def prompt_and_steps(self, prompt: list[int], steps: int) -> dict[str, object]:
         """Milliseconds until the first token is there, and of each of the following."""
-        tokens = generate(model, prompt, 1 + steps)
+        tokens = generate(self.model, prompt, 1 + steps)
         (first,) = milliseconds(lambda: next(tokens), 1)
         return {"prompt": first, "steps": milliseconds(lambda: next(tokens), steps)}
 
-    def training_forward(length: int) -> list[float]:
-        """Milliseconds of a training step's forward over one row: all logits, and what a backward needs is kept."""
-        ids = numpy.arange(length)[None] % config.vocab_size
-        return milliseconds(lambda: model(ids), WARM + FORWARDS)[WARM:]
+    def products(self, steps: int) -> list[float]:
+        """Milliseconds of one token's matrix-vector products and nothing else, as often as `steps` says."""
+        table = self.model.wte.weight.data
+        matrices = [table.T if each is table else each for each in self.read_for_a_token() if each.ndim == 2]
+        rows = {n: numpy.ones((1, n), numpy.float32) for n in {len(each) for each in matrices}}
+        return milliseconds(lambda: [rows[len(each)] @ each for each in matrices], WARM + steps)[WARM:]
 
-    def batch(rows: int, length: int, steps: int) -> list[float]:
+    def training_forward(self, length: int) -> list[float]:
+        """Milliseconds of a training step's forward over one row: all logits, and what a backward needs is kept."""
+        ids = numpy.arange(length)[None] % self.model.config.vocab_size
+        return milliseconds(lambda: self.model(ids), WARM + FORWARDS)[WARM:]
+
+    def batch(self, rows: int, length: int, steps: int) -> list[float]:
         """Milliseconds of each step of so many greedy texts side by side."""
-        prompts = numpy.random.default_rng(0).integers(config.vocab_size, size=(rows, length)).tolist()
-        written = iter(generate_batch(model, prompts, WARM + steps))
+        draw = numpy.random.default_rng(0).integers
+        prompts = draw(self.model.config.vocab_size, size=(rows, length)).tolist()
+        written = iter(generate_batch(self.model, prompts, WARM + steps))
         return milliseconds(lambda: [next(written) for _ in range(rows)], WARM + steps)[WARM:]
 
-    serve({
-        "facts": facts,
-        "logits": logits,
-        "text": text,
-        "prompt_and_steps": prompt_and_steps,
-        "training_forward": training_forward,
-        "batch": batch,
-        "vector_rate": vector_rate,
-        "matrix_rate": matrix_rate,
-        "flops": lambda length, logits: forward_flops(model, length, logits),
-        "peak_memory": peak_memory_mb,
-    })  # fmt: skip
+    def flops(self, length: int, logits: int) -> int:
+        """Of a forward over `length` tokens with the logits of so many: the products with weights, and attention's two.
+
+        Both halves of attention's square are counted, as in configurations.flops_per_token.
+        """
+        c = self.model.config
+        blocks = sum(each.data.size for name, each in self.model.named_parameters().items() if name.startswith("h."))
+        return 2 * (blocks * length + c.vocab_size * c.n_embd * logits) + 4 * c.n_layer * c.n_embd * length**2
+
+
+def main() -> None:
+    cpu.configure()
+    ours = Ours(*(sys.argv[1:] or [None]))
+    asked = ("facts", "logits", "text", "prompt_and_steps", "products", "training_forward", "batch", "flops")
+    machine = {"vector_rate": vector_rate, "matrix_rate": matrix_rate, "peak_memory": peak_memory_mb}
+    serve({**{name: getattr(ours, name) for name in asked}, **machine})
 
 
 def fastest(work: Callable[[], object], count: int = 5) -> float:
@@ -97,16 +113,6 @@ def matrix_rate() -> float:
     """Multiplications and additions a second of the best product of matrices."""
     a = numpy.ones((PRODUCT, PRODUCT), numpy.float32)
     return 2 * PRODUCT**3 / fastest(lambda: a @ a)
-
-
-def forward_flops(model: GPT, length: int, logits: int) -> int:
-    """Of a forward over `length` tokens with the logits of so many: the products with weights, and attention's two.
-
-    Both halves of attention's square are counted, as in configurations.flops_per_token.
-    """
-    c = model.config
-    blocks = sum(each.data.size for name, each in model.named_parameters().items() if name.startswith("h."))
-    return 2 * (blocks * length + c.vocab_size * c.n_embd * logits) + 4 * c.n_layer * c.n_embd * length**2
 
 
 if __name__ == "__main__":
