@@ -1,6 +1,7 @@
 """The command: what it makes of a small file, what it does where something is already, and its life as a process."""
 
 import argparse
+import contextlib
 import json
 import math
 import os
@@ -13,6 +14,7 @@ from pathlib import Path
 import pytest
 from command_line import FILES, ROOT, SMALL, arrays_of, assert_refused, assert_same_run, everything, logged, some_text
 
+import tinygpt.commands.train as train_module
 from tinygpt.cli import main, parser
 from tinygpt.commands.beams import BeamOptions
 from tinygpt.commands.chat import ChatOptions
@@ -20,6 +22,7 @@ from tinygpt.commands.generate import GenerateOptions
 from tinygpt.commands.tasks.task import TextTask
 from tinygpt.errors import BadInput
 from tinygpt.text.tokenizer import load_tokenizer
+from tinygpt.train.run import NEW
 
 pytest_plugins = ["command_fixtures"]
 pytestmark = [pytest.mark.core, pytest.mark.usefixtures("without_matplotlib")]
@@ -140,6 +143,47 @@ def test_what_the_data_refuses_takes_no_runs_place(command, data, run_copy):
     line = ["train", "--data", data, "--out", run_copy, "--overwrite", *SMALL, "--task", "denoise", "--block-size", "2"]
     assert_refused(command(*line), "--block-size")
     assert arrays_of(run_copy).keys() == before.keys()
+
+
+@pytest.mark.parametrize("end", [FloatingPointError("too large"), KeyboardInterrupt(), MemoryError(), SystemExit(137)])
+def test_a_run_that_saves_nothing_takes_no_runs_place(command, data, run_copy, tmp_path, monkeypatch, end):
+    def stop(*_, **__):
+        raise end
+        yield
+
+    monkeypatch.setattr(train_module, "train", stop)
+    before = everything(run_copy)
+    for out in (run_copy, tmp_path / "fresh"):
+        with contextlib.suppress(SystemExit):
+            assert command("train", "--data", data, "--out", out, "--overwrite", *SMALL).status != 0
+    assert everything(run_copy) == before and not (tmp_path / "fresh").exists()
+
+
+def test_a_run_that_was_killed_before_its_first_save_may_be_overwritten(command, data, run_copy):
+    (run_copy / NEW).mkdir()
+    (run_copy / NEW / "config.json").write_text("{}")
+    (run_copy / NEW / ".checkpoint.safetensors.123.tmp").write_bytes(b"part of it")
+    assert command("train", "--data", data, "--out", run_copy, "--overwrite", *SMALL).status == 0
+    assert sorted(os.listdir(run_copy)) == FILES and len(logged(run_copy)) == 15
+
+
+def test_a_run_takes_not_the_place_of_what_it_begins_from(command, data, run_copy):
+    before = everything(run_copy)
+    for out in (run_copy, f"{run_copy}/../{run_copy.name}"):
+        line = ["train", "--init-from", run_copy, "--data", data, "--out", out, "--overwrite"]
+        assert_refused(command(*line), "choose another --out")
+    assert everything(run_copy) == before
+
+
+def test_overwriting_is_offered_only_where_it_is_allowed(command, data, run_copy, tmp_path):
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "thesis.txt").write_text("years of work")
+    refused = command("train", "--data", data, "--out", tmp_path / "mine", *SMALL)
+    assert_refused(refused, "thesis.txt")
+    (run_copy / "notes.txt").write_text("what I tried")
+    noted = command("train", "--data", data, "--out", run_copy, *SMALL)
+    assert_refused(noted, "--resume")
+    assert "--overwrite" not in refused.err + noted.err
 
 
 def test_what_a_user_calls_like_an_option_keeps_its_name(command, data, tmp_path):

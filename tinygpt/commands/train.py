@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -35,8 +36,12 @@ def train_command(given: dict[str, Any], resume: bool, overwrite: bool) -> None:
         raise BadInput("--resume goes on with a run and --overwrite replaces it: choose one")
     out = given.get("out", TrainOptions.out)
     job = _Job.resumed(Run.existing(out), given) if resume else _Job.new(given, overwrite)
-    job.describe()
-    job.train()
+    try:
+        job.begin()
+        job.describe()
+        job.train()
+    finally:
+        job.run.abandon()
 
 
 class _Job:
@@ -50,20 +55,17 @@ class _Job:
     @classmethod
     def new(cls, given: dict[str, Any], overwrite: bool) -> _Job:
         out = given.get("out", TrainOptions.out)
-        if not overwrite and Run(out).path.exists():
-            Run.create(out, overwrite)  # raises at once where something is in the way
+        Run(out).require_room(overwrite)
+        if "init_from" in given and Path(given["init_from"]).resolve() == Path(out).resolve():
+            raise BadInput(f"--init-from and --out are both {out}, which would be replaced: choose another --out")
         options, begun = beginning(given)
         choose_device(options.device, options.dtype)
         kind = task_of(options)
         task = kind(kind.read(options), options, begun and begun.tokenizer)
         task.rehearse()  # so that a run that cannot begin replaces no other
         model = task.model(Key(options.seed).fold("init")) if begun is None else begun.model
-        run = Run.create(options.out, overwrite)
-        task.tokenizer.save(run.tokenizer)
         model.to(options.device)
-        job = cls(run, options, task, model, _optimizer(model, options))
-        run.write_config(job.record())
-        return job
+        return cls(Run.create(options.out, overwrite), options, task, model, _optimizer(model, options))
 
     @classmethod
     def resumed(cls, run: Run, given: dict[str, Any]) -> _Job:
@@ -101,7 +103,6 @@ class _Job:
         run.remove_unfinished()
         log = run.read_log(before_step=checkpoint.step)
         run.rewrite_log([entry for entry in log if not entry.get("whole")])  # the final evaluation will be repeated
-        run.write_config(job.record())
         return job
 
     @property
@@ -118,6 +119,12 @@ class _Job:
             "numpy": np.__version__,
             "parameters": self.model.n_params,
         }
+
+    def begin(self) -> None:
+        """Writes what else a run consists of, beside its checkpoint."""
+        if not self.run.tokenizer.exists():
+            self.task.tokenizer.save(self.run.tokenizer)
+        self.run.write_config(self.record())
 
     def describe(self) -> None:
         """Prints what is about to happen, and what numbers to expect."""
@@ -209,10 +216,11 @@ class _Job:
             save_checkpoint(
                 self.run.checkpoint, self.step, self.model, self.optimizer, self.record(), self.task.tokenizer
             )
+            self.run.settle()
 
     def _saved(self) -> str:
         there = self.run.checkpoint.exists()
-        return f"the last save is in {self.run.path}" if there else "nothing had been saved yet"
+        return f"the last save is in {self.run.path}" if there else "nothing of this run had been saved yet"
 
     def finish(self) -> None:
         """Prints the loss of the whole held-out text beside the baselines, draws the curve, and shows a sample."""
