@@ -7,6 +7,7 @@ import math
 import os
 import subprocess
 import sys
+import tomllib
 import xml.etree.ElementTree as ET
 from dataclasses import fields
 from pathlib import Path
@@ -14,11 +15,13 @@ from pathlib import Path
 import pytest
 from command_line import FILES, ROOT, SMALL, arrays_of, assert_refused, assert_same_run, everything, logged, some_text
 
+import tinygpt
 import tinygpt.commands.train as train_module
-from tinygpt.cli import main, parser
+from tinygpt.cli import main
 from tinygpt.commands.beams import BeamOptions
 from tinygpt.commands.chat import ChatOptions
 from tinygpt.commands.generate import GenerateOptions
+from tinygpt.commands.parsers.whole import parser
 from tinygpt.commands.tasks.task import TextTask
 from tinygpt.errors import BadInput
 from tinygpt.text.tokenizer import load_tokenizer
@@ -237,6 +240,13 @@ def test_help():
     assert all(word in result.stdout for word in (b"train", b"generate", b"eval", b"tokenizer"))
 
 
+def test_the_version(capsys):
+    with pytest.raises(SystemExit) as end:
+        main(["--version"])
+    assert end.value.code == 0 and capsys.readouterr().out == f"tinygpt {tinygpt.__version__}\n"
+    assert tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"] == tinygpt.__version__
+
+
 def test_help_names_every_option_with_its_default(capsys):
     with pytest.raises(SystemExit) as end:
         main(["train", "--help"])
@@ -284,9 +294,8 @@ def test_a_terminal_that_cannot_show_every_character(tmp_path, command):
     options = [*SMALL, "--tokenizer", "bpe", "--vocab-size", "260"]
     assert command("train", "--data", tmp_path / "é.txt", "--out", tmp_path / "run", *options).status == 0
     result = in_a_process(
-        "generate", tmp_path / "run", "--prompt", b"caf\xc3\xa9 \xff".decode("utf-8", "surrogateescape"),
-        "--max-new-tokens", "10", PYTHONIOENCODING="ascii",
-    )  # fmt: skip
+        "generate", tmp_path / "run", "--prompt", "café", "--max-new-tokens", "10", PYTHONIOENCODING="ascii"
+    )
     assert (result.returncode, result.stderr) == (0, b"")
     assert result.stdout.startswith(b"caf")
 

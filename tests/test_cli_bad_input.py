@@ -91,7 +91,7 @@ def bad_data(tmp_path, kind):
         ("empty", ["is empty"]),
         ("blank", ["is empty"]),
         ("short", ["too few for a context of 16"]),
-        ("latin-1", ["is not utf-8", "0xe9", "--encoding latin-1"]),
+        ("latin-1", ["is not utf-8", "0xe9", "--encoding='latin-1'"]),
         ("directory", ["has no text to read"]),
     ],
 )

@@ -128,7 +128,7 @@ class TestUnheard:
         lines = "".join(f"naïve {n}\tcafé {n}\n" for n in "abcdefghijklmnopqrstuvwxyz")
         (tmp_path / "pairs.tsv").write_bytes(lines.encode("latin-1"))
         line = ["train", "--task", "seq2seq", "--data", tmp_path / "pairs.tsv", "--out", tmp_path / "run", *SMALL]
-        assert_refused(command(*line), "is not utf-8", "--encoding latin-1")
+        assert_refused(command(*line), "is not utf-8", "--encoding='latin-1'")
         assert command(*line, "--encoding", "latin-1").status == 0
 
 

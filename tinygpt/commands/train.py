@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
+from shlex import quote
 from typing import Any
 
 import numpy as np
@@ -40,6 +41,8 @@ def train_command(given: dict[str, Any], resume: bool, overwrite: bool) -> None:
         job.begin()
         job.describe()
         job.train()
+    except OSError as error:
+        raise BadInput(job.stopped_by(error)) from None
     finally:
         job.run.abandon()
 
@@ -184,7 +187,7 @@ class _Job:
                 raise
         if interrupt.wanted and self.step < o.max_iters:
             self.save()
-            print(f"stopped after step {self.step}; go on with: tinygpt train --out {self.run.path} --resume")
+            print(self._stopped(), flush=True)
             raise KeyboardInterrupt
         self.finish()
 
@@ -217,6 +220,20 @@ class _Job:
                 self.run.checkpoint, self.step, self.model, self.optimizer, self.record(), self.task.tokenizer
             )
             self.run.settle()
+
+    def stopped_by(self, error: OSError) -> str:
+        """The sentence about an output that takes no more: its reader has closed it, as `head` does, or a disk is full.
+
+        Elsewhere a closed output ends a command quietly; here the work of the steps that are left would be missed.
+        """
+        closed = isinstance(error, BrokenPipeError)
+        what = "the output was closed" if closed else f"{error.filename or 'standard output'}: {error.strerror}"
+        return f"{what}: {self._stopped()}"
+
+    def _stopped(self) -> str:
+        if not self.run.checkpoint.exists():
+            return "stopped before the first save"
+        return f"stopped after step {self.step}; go on with: tinygpt train --out {quote(str(self.run.path))} --resume"
 
     def _saved(self) -> str:
         there = self.run.checkpoint.exists()

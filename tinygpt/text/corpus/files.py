@@ -6,7 +6,7 @@ from pathlib import Path
 
 from tinygpt.errors import BadInput
 from tinygpt.text.corpus.documents import Corpus, Document
-from tinygpt.text.reading import check_encoding, not_encoded, refuse
+from tinygpt.text.reading import check_encoding, not_encoded, read_bytes, refuse
 
 TEXT_SUFFIXES = (".txt", ".text", ".md", ".markdown", ".rst", ".org", ".tex")
 """The suffixes of the files read inside a directory; a file that is named itself is read whatever its suffix."""
@@ -56,6 +56,8 @@ def _several(paths: Iterable[str | os.PathLike[str]]) -> list[str | os.PathLike[
     paths = [paths] if isinstance(paths, str | os.PathLike) else list(paths)
     if not paths:
         raise BadInput("no file or directory was given to read")
+    if not all(map(os.fspath, paths)):
+        raise BadInput("the empty name is that of no file: name a file or a directory")
     return paths
 
 
@@ -75,10 +77,7 @@ def _files_under(directory: Path) -> Iterator[Path]:
 
 
 def _read(path: Path, encoding: str) -> str:
-    try:
-        data = path.read_bytes()
-    except OSError as error:
-        refuse(error)
+    data = read_bytes(path)
     try:
         text = data.decode(encoding)
     except UnicodeDecodeError as error:
