@@ -76,6 +76,14 @@ def test_a_text_without_line_ends(command, tmp_path):
     assert command("generate", tmp_path / "run", "--max-new-tokens", "5").status == 0
 
 
+def test_a_text_of_one_character(command, tmp_path):
+    """Every guess of it is right: a loss of 0 is no measure for others."""
+    (tmp_path / "a.txt").write_text("a" * 400)
+    result = command("train", "--data", tmp_path / "a.txt", "--out", tmp_path / "run", *SMALL)
+    assert result.status == 0, result.err
+    assert "-0.000" not in result.out and "bits than" not in result.out
+
+
 def test_a_file_whose_name_is_no_text(command, tmp_path):
     name = os.fsdecode(b"\xff<&\x1b.txt")
     try:

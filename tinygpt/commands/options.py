@@ -187,6 +187,13 @@ class TrainOptions:
         return asdict(self)
 
 
+OF_STEPS = (
+    "learning_rate", "min_lr", "warmup_iters", "weight_decay", "beta1", "beta2", "grad_clip", "dropout",
+    "label_smoothing", "recompute", "gradient_accumulation_steps", "eval_interval", "eval_iters",
+)  # fmt: skip
+"""Options that have an effect only while steps are made."""
+
+
 def _as_before(name: str, value: Any, before: dict[str, Any]) -> bool:
     """Whether an option has the value it had before; n_kv_head None means as many as n_head."""
     return value == before[name] or (name == "n_kv_head" and before[name] is None and value == before["n_head"])

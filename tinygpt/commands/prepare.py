@@ -88,7 +88,7 @@ def unigram_baselines(learned: np.ndarray, targets: np.ndarray, vocab_size: int)
     """The loss of a uniform guess, and of the frequencies of the `learned` tokens plus one, on the targets."""
     targets = targets[targets != IGNORE]
     counts = np.bincount(learned[learned != IGNORE], minlength=vocab_size) + 1
-    cost = -np.log(counts / counts.sum())
+    cost = np.log(counts.sum() / counts)
     return {
         "uniform guess": Evaluation(len(targets) * math.log(vocab_size), len(targets)),
         "counted unigram": Evaluation(float(cost[targets].sum()), len(targets)),

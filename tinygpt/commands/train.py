@@ -25,9 +25,10 @@ from ..train.evaluate import Evaluation
 from ..train.run import Run
 from ..view import loss_curve, loss_curve_png
 from .beginning import beginning
+from .flags import Idle, refuse_idle
 from .interrupt import Interrupt
 from .opening import choose_device, stored_type
-from .options import TrainOptions
+from .options import OF_STEPS, TrainOptions
 from .tasks import Task, task_of
 
 
@@ -85,6 +86,9 @@ class _Job:
             raise BadInput(
                 f"--max-iters {options.max_iters}: {run.path} has {checkpoint.step} steps behind it already"
             )
+        if options.max_iters == checkpoint.step:
+            done = f"{run.path} has all its {checkpoint.step:,} steps"
+            refuse_idle(given, options, [Idle(OF_STEPS, lambda _: True, done, "name a larger --max-iters")])
         choose_device(options.device, options.dtype)
         kind = task_of(options)
         data = kind.read(options)
@@ -150,6 +154,8 @@ class _Job:
     def _notes(self) -> Iterator[str]:
         """Notes on options that are allowed, but perhaps not intended."""
         o, made = self.options, self.task.tokenizer.vocab_size
+        if self.step == o.max_iters:
+            yield f"{self.run.path} has all its {self.step:,} steps; a larger --max-iters goes on"
         if o.tokenizer == "bpe" and made < o.vocab_size:
             yield f"the text has no more than {made:,} tokens to learn, of the {o.vocab_size:,} of --vocab-size"
         if o.warmup_iters >= o.max_iters:
@@ -249,8 +255,7 @@ class _Job:
         for name, evaluation in {**self.task.baselines, self.task.this_model: result}.items():
             print(_row(name, evaluation))
         to_beat, known = list(self.task.baselines.items())[-1]
-        ratio = result.nats / known.nats
-        print(f"\n{abs(1 - ratio):.0%} {'fewer' if ratio < 1 else 'more'} bits than the {to_beat}. {self.task.does}:\n")
+        print(f"\n{_compared(result, to_beat, known)}{self.task.does}:\n")
         self.task.show(self.model, seed=self.options.seed, at_the_end=True)
         print(*self.task.scores(self.model), sep="\n")
         print(f"\neverything is in {self.run.path}: {', '.join(sorted(p.name for p in self.run.path.iterdir()))}")
@@ -278,6 +283,13 @@ def _optimizer(model: Module, o: TrainOptions) -> AdamW:
 def _row(name: str, e: Evaluation) -> str:
     bits = f"{e.bits_per_byte:>15.3f}" if e.n_bytes else f"{'–':>15}"
     return f"{name:<24} {e.loss:>22.3f} {e.perplexity:>12,.1f} {bits}"
+
+
+def _compared(result: Evaluation, to_beat: str, known: Evaluation) -> str:
+    if not known.nats:
+        return ""  # a text of one character says nothing, so that there is nothing to divide by
+    ratio = result.nats / known.nats
+    return f"{abs(1 - ratio):.0%} {'fewer' if ratio < 1 else 'more'} bits than the {to_beat}. "
 
 
 def _engine(info: dict[str, Any]) -> str:
