@@ -19,6 +19,7 @@ pytestmark = [pytest.mark.core, pytest.mark.usefixtures("without_matplotlib")]
 @pytest.mark.parametrize(
     ("option", "value", "words"),
     [
+        ("--positions", "rotary", ["make --n-embd an even multiple of --n-head"]),
         ("--n-head", "3", ["--n-embd 8 cannot be divided among --n-head 3"]),
         ("--max-iters", "0", ["--max-iters", "at least 1"]),
         ("--batch-size", "-4", ["--batch-size", "-4"]),
@@ -27,7 +28,7 @@ pytestmark = [pytest.mark.core, pytest.mark.usefixtures("without_matplotlib")]
         ("--vocab-size", "many", ["--vocab-size", "many"]),
         ("--learning-rate", "nan", ["--learning-rate", "nan"]),
         ("--learning-rate", "0", ["--learning-rate", "above 0"]),
-        ("--learning-rate", "inf", ["--learning-rate"]),
+        ("--learning-rate", "inf", ["--learning-rate must be a finite number"]),
         ("--min-lr", "1", ["--min-lr", "at most --learning-rate 0.01"]),
         ("--dropout", "1", ["--dropout", "below 1"]),
         ("--dropout", "nan", ["--dropout"]),
@@ -45,12 +46,13 @@ pytestmark = [pytest.mark.core, pytest.mark.usefixtures("without_matplotlib")]
         ("--device", "tpu", ["--device tpu", "cuda"]),
         ("--colour", "red", ["--colour"]),
         ("--encoding", "klingon", ["klingon"]),
-        ("--block-size", "100000", ["100000", "block size"]),
+        ("--block-size", "100000", ["100000", "--block-size"]),
         ("--data", "nowhere.txt", ["nowhere.txt", "does not exist"]),
     ],
 )
 def test_options_that_make_no_sense(command, data, tmp_path, option, value, words):
-    result = command("train", "--data", data, "--out", tmp_path / "run", *SMALL, option, value)
+    odd = ["--n-head", "8"] if value == "rotary" else []
+    result = command("train", "--data", data, "--out", tmp_path / "run", *SMALL, *odd, option, value)
     assert_refused(result, *words)
     assert not (tmp_path / "run").exists()
 
@@ -197,5 +199,5 @@ def test_actions_on_a_tokenizer_are_asked_for(command):
 
 def test_sentences_name_the_flags_that_were_typed(command, data, tmp_path):
     line = ["tokenizer", "train", "--data", data, "--vocab-size", "300", "--out", tmp_path / "x.json"]
-    assert_refused(command(*line, "--special-token", "a", "a"), "--special-token[1] repeats 'a'")
+    assert_refused(command(*line, "--special-token", "a", "a"), "--special-token: 'a' is named twice")
     assert_refused(command("fill", "run", "a [MASK]", "--top-k", "0"), "--top-k must be at least 1, not 0")
