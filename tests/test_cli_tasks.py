@@ -1,7 +1,9 @@
 """The tasks of `tinygpt train` beside the first, and the commands that use what they make."""
 
 import json
+import shlex
 from importlib.util import find_spec
+from string import ascii_lowercase
 
 import numpy as np
 import pytest
@@ -70,7 +72,8 @@ class TestMaskedLanguageModeling:
         options += ["--tokenizer", "bpe", "--vocab-size", "280"]
         assert_refused(command(*options, "--data", *stories), "--task mlm")
         options += ["--task", "mlm"]
-        assert_refused(command(*options, "--data", data), "to learn from", "two documents")
+        assert_refused(command(*options, "--data", data), "each file is a document", "of the 1 here a part")
+        assert_refused(command(*options, "--data", *stories[:4]), "of the 4 here 1 would be held out")
         assert_refused(command(*options, "--data", *stories, "--bpe-dropout", "0.1"), "choose one")
         assert_refused(command(*options, "--data", *stories, "--init-from", encoder), "--init-from")
         assert not (tmp_path / "run").exists()
@@ -262,6 +265,19 @@ class TestModels:
 
     def test_none_of_them(self, command):
         assert_refused(command("models", "gpt5"), "no model is called 'gpt5'", "gpt2-xl")
+
+
+@pytest.mark.parametrize("task", ["lm", "mlm", "seq2seq"])
+def test_the_command_that_is_suggested_can_be_typed(command, data, tmp_path, task):
+    (tmp_path / "pairs.tsv").write_text("".join(f"don't {letter}; $HOME\t{letter}\n" for letter in ascii_lowercase))
+    given = tmp_path / "pairs.tsv" if task == "seq2seq" else data
+    options = [*SMALL, "--tokenizer", "bpe", "--vocab-size", "270", "--block-size", "48"]
+    result = command("train", "--task", task, "--data", given, "--out", tmp_path / "a run's", *options)
+    assert result.status == 0, result.err
+    suggested = shlex.split(result.out.splitlines()[-1].partition("tinygpt ")[2])
+    assert suggested[1] == str(tmp_path / "a run's")
+    result = command(*suggested)
+    assert result.status == 0, result.err
 
 
 @pytest.mark.parametrize("task", ["lm", "mlm", "denoise"])

@@ -38,8 +38,8 @@ class TrainOptions:
     )
     data: tuple[str, ...] = option(
         (),
-        "files or directories of text; for --task seq2seq files of pairs, .tsv or .jsonl (default: the English that "
-        "ships with Python; for seq2seq arithmetic in words and figures)",
+        "files or directories of text; for --task seq2seq files of pairs, .tsv (each line a source, a tab and a "
+        "target) or .jsonl (default: the English that ships with Python; for seq2seq arithmetic in words and figures)",
     )
     encoding: str = option("utf-8", "encoding of the files of --data", metavar="NAME")
     out: str = option("runs/english", "directory of the run", metavar="DIR")
@@ -67,7 +67,10 @@ class TrainOptions:
     dropout: float = option(0.0, "probability with which activations are set to 0 in training")
     whole_words: bool = option(False, "for --task mlm: mask whole words", fixed=True)
     next_sentence: bool = option(
-        False, "for --task mlm: read pairs of lines, and also learn whether the second follows the first", fixed=True
+        False,
+        "for --task mlm: read pairs of lines, and also learn whether the second follows the first; needs several "
+        "files, of which two or more are held out",
+        fixed=True,
     )
     denoising: str = option(
         "spans", "for --task denoise: write the missing spans (T5), or the whole text (BART's infilling)",

@@ -7,6 +7,7 @@ import re
 import sys
 from collections.abc import Iterable
 from pathlib import Path
+from shlex import quote
 
 import numpy as np
 
@@ -105,7 +106,7 @@ def decode_command(tokenizer: BaseTokenizer, ids: list[str], data: str | None) -
     if ids and ids != ["-"] and data is not None:
         raise BadInput("ids on the command line and --data are two sources: give one")
     if len(ids) == 1 and os.path.isfile(ids[0]):
-        raise BadInput(f"{ids[0]} is a file and no token id: read it by --data {ids[0]}")
+        raise BadInput(f"{ids[0]} is a file and no token id: read it by --data {quote(ids[0])}")
     if data is None and ids and ids != ["-"]:
         parts: Iterable[list[int]] = [ids_of_words(" ".join(ids), "the command line")]
     else:
@@ -158,8 +159,8 @@ def _write_gpt2(tokenizer: Tokenizer, directory: Path) -> None:
 
 def _say_what_ranks_leave_out(tokenizer: Tokenizer) -> None:
     names = [name for name, pattern in PATTERNS.items() if pattern == tokenizer.pattern]
-    given = [f"--special-token '{name}={number}'" for name, number in tokenizer.special_tokens.items()]
-    given += [f"--pattern {names[0] if names else repr(tokenizer.pattern)}"]
+    given = [f"--special-token {quote(f'{name}={number}')}" for name, number in tokenizer.special_tokens.items()]
+    given += [f"--pattern {names[0] if names else quote(tokenizer.pattern)}"]
     print(
         f"note: a file of ranks says neither pattern nor special tokens; read it with {' '.join(given)}",
         file=sys.stderr,

@@ -15,6 +15,7 @@ import json
 import os
 from contextlib import suppress
 from pathlib import Path
+from shlex import quote
 from typing import Any
 
 from ..errors import BadInput
@@ -111,7 +112,8 @@ class Run:
         if run.path.is_file():
             raise BadInput(f"{run.path} is a file: name the directory of a run")
         if not run.path.is_dir():
-            raise BadInput(f"there is no run directory {run.path}: train one with tinygpt train --out {run.path}")
+            named = quote(str(path))
+            raise BadInput(f"there is no run directory {run.path}: train one with tinygpt train --out {named}")
         if not run.checkpoint.exists():
             raise BadInput(
                 f"{run.path} holds no {run.checkpoint.name}: it is no run, or stopped before its first save "
