@@ -212,6 +212,12 @@ def test_files_named_one_by_one_are_all_read(command, data, tmp_path):
     assert one == two and one["bytes"] > other.stat().st_size > 0
 
 
+def test_a_file_named_twice_is_read_once(command, data, trained):
+    result = command("eval", trained, "--data", data, data)
+    assert result.status == 0 and "more" not in result.out and f"{data}: named more than once" in result.err
+    assert "named more than once" not in command("eval", trained, "--data", data).err
+
+
 def test_as_many_heads_of_keys_as_of_queries_is_the_usual_form(command, run_copy):
     assert command("train", "--out", run_copy, "--resume", "--max-iters", "151", "--n-kv-head", "2").status == 0
     assert_refused(command("train", "--out", run_copy, "--resume", "--n-kv-head", "1"), "--n-kv-head 1 cannot change")

@@ -1,11 +1,12 @@
 """Bad input to the command: one clear sentence, exit status 2, and nothing lost."""
 
 import math
+import subprocess
 import sys
 
 import numpy as np
 import pytest
-from command_line import SMALL, assert_refused, everything, some_text
+from command_line import ROOT, SMALL, assert_refused, everything, some_text
 
 from tinygpt import safetensors
 from tinygpt.commands.tasks.language import LanguageTask
@@ -123,6 +124,18 @@ def test_numbers_that_grow_beyond_all_bounds_stop_the_run(command, data, tmp_pat
     result = command("train", "--data", data, "--out", tmp_path / "run", *SMALL)
     assert_refused(result, "not finite", "learning rate", "last save", quiet=False)
     assert int(safetensors.load(tmp_path / "run" / "checkpoint.safetensors")[1]["step"]) == 5
+
+
+@pytest.mark.parametrize(
+    ("option", "words"),
+    [(["--learning-rate", "1e30"], "lower the learning rate"), (["--weight-decay", "1e300"], "lower --weight-decay")],
+)
+def test_numbers_that_are_too_large_are_one_sentence(data, tmp_path, option, words):
+    """In a process of its own, where warnings are shown as a user sees them."""
+    line = [sys.executable, "-m", "tinygpt", "train", "--data", data, "--out", tmp_path / "run", *SMALL, *option]
+    done = subprocess.run(line, cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 2 and "Warning" not in done.stderr
+    assert words in done.stderr.splitlines()[-1]
 
 
 @pytest.mark.parametrize("arguments", [[], ["fly"], ["--fly"], ["train", "--data"], ["generate"], ["eval", "run"]])

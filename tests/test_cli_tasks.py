@@ -1,7 +1,9 @@
 """The tasks of `tinygpt train` beside the first, and the commands that use what they make."""
 
+import io
 import json
 import shlex
+import sys
 from importlib.util import find_spec
 from string import ascii_lowercase
 
@@ -86,8 +88,10 @@ class TestMaskedLanguageModeling:
         assert logged(stopped)[-1]["step"] == 11
 
     @pytest.mark.parametrize("text", ["the [MASK] on it", "a <|mask|><mask>"])
-    def test_filling(self, command, encoder, text):
+    def test_filling(self, command, encoder, text, monkeypatch):
         result = command("fill", encoder, text, "--top-k", "3", "--json")
+        monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(f"{text}\n".encode())))
+        assert command("fill", encoder, "-", "--top-k", "3", "--json").out == result.out
         assert result.status == 0, result.err
         places = json.loads(result.out)
         assert len(places) == text.count("[MASK]") + text.count("mask|>") + text.count("<mask>")
@@ -132,7 +136,7 @@ class TestPairs:
             assert all((f", {name} " in result.out) == there for name in measures)
         return tmp_path / "run"
 
-    def test_translating(self, command, translator):
+    def test_translating(self, command, translator, monkeypatch):
         lines = [command("translate", translator, text).out for text in ("the cat sat", "on a mat")]
         result = command("translate", translator, "the cat sat\r\n\n on a mat\n \n")
         assert result.status == 0 and result.out == f"{lines[0]}\n{lines[1]}\n"
@@ -143,6 +147,8 @@ class TestPairs:
         assert len(scores) == 3 and scores == sorted(scores, reverse=True)
         first = "the cat sat on a"  # of 16 characters, which are the tokens
         texts = (first, f"{first} mat and it saw")
+        monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(b"caf\xe9")))
+        assert_refused(command("summarize", translator), "standard input is not utf-8", "iconv")
         read, whole = (command("summarize", translator, text, "--best", "3") for text in texts)
         assert whole.status == 0 and "the first 16 are read" in whole.err and not read.err
         assert read.out == whole.out, "with the same scores, too"

@@ -93,6 +93,7 @@ class TestFiles:
             (tmp_path / name).write_text("" if "empty" in name else f"text of {name}")
         assert read_files([tmp_path]).texts == ["text of a.md", "text of b.txt", "text of sub/c.RST"]
         assert len(read_files([tmp_path, tmp_path / "b.txt"]).documents) == 3, "a file was read twice"
+        assert read_files([tmp_path / "b.txt", f"{tmp_path}/./b.txt"]).name == f"{tmp_path / 'b.txt'}"
         assert read_files([tmp_path / "picture.png"]).texts == ["text of picture.png"]
 
     def test_mark_and_line_ends_are_normalised(self, tmp_path):

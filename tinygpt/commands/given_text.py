@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import os
 import sys
+from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 from typing import BinaryIO
 
 from ..errors import BadInput
+from ..text.corpus import Corpus, read_files
 from ..text.reading import check_encoding, not_encoded, read_bytes
 
 UTF8 = "utf-8"  # the encoding of texts, unless --encoding names another
@@ -48,6 +51,19 @@ def read_standard_input() -> str:
             f"standard input is not utf-8: {error.reason} at byte {error.start}; convert it first, "
             "for instance with iconv -t utf-8 -f latin-1"
         ) from None
+
+
+def read_corpus(paths: Sequence[str], encoding: str) -> Corpus:
+    """`read_files`, with a note where a path is named twice."""
+    note_repeats(paths)
+    return read_files(paths, encoding)
+
+
+def note_repeats(paths: Sequence[str]) -> None:
+    """Says which paths are named more than once, each of which is read once."""
+    named = Counter(Path(path).resolve() for path in paths)
+    if repeated := [str(path) for path, times in named.items() if times > 1]:
+        print(f"note: {', '.join(repeated)}: named more than once, and read once", file=sys.stderr)
 
 
 def require_text(file: Path) -> None:

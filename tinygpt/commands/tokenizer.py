@@ -19,7 +19,7 @@ from ..text.tokenizer.pieces import CL100K_PATTERN, O200K_PATTERN
 from ..text.tokenizer.pretokens import GPT2_PATTERN, text_to_bytes
 from ..text.tokenizer.reading import Hints, read_tokenizer
 from ..train.run import Run
-from .given_text import UTF8, read_text, require_text
+from .given_text import UTF8, note_repeats, read_text, require_text
 from .ids import ids_of_words, read_ids, suffix_of_array, write_ids
 
 PATTERNS = {
@@ -48,6 +48,7 @@ def train_tokenizer_command(
     special_tokens = [END_OF_TEXT] if special_tokens is None else special_tokens
     require_room(Path(out), overwrite)
     files = text_files(data)
+    note_repeats(data)
     for file in files:
         require_text(file)
     tokenizer = Tokenizer.train_from_files(

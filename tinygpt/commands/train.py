@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
+import warnings
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import replace
@@ -41,7 +42,9 @@ def train_command(given: dict[str, Any], resume: bool, overwrite: bool) -> None:
     try:
         job.begin()
         job.describe()
-        job.train()
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", RuntimeWarning)  # of numbers beyond all bounds, which the steps report
+            job.train()
     except OSError as error:
         raise BadInput(job.stopped_by(error)) from None
     finally:
@@ -187,7 +190,7 @@ class _Job:
                         self._look(some_validation, progress)
                         begun = time.perf_counter()
             except FloatingPointError as error:
-                raise BadInput(f"training stopped: {error}; {self._saved()}") from None
+                raise BadInput(f"training stopped: {error}{self._too_much_decay()}; {self._saved()}") from None
             except OSError:  # the output was closed, or its disk is full: the steps are kept all the same
                 self.save()
                 raise
@@ -240,6 +243,12 @@ class _Job:
         if not self.run.checkpoint.exists():
             return "stopped before the first save"
         return f"stopped after step {self.step}; go on with: tinygpt train --out {quote(str(self.run.path))} --resume"
+
+    def _too_much_decay(self) -> str:
+        """A step multiplies weights by 1 − rate · decay, which makes them grow where the product is above 2."""
+        if self.options.learning_rate * self.options.weight_decay <= 2:
+            return ""
+        return "; lower --weight-decay, which at this learning rate makes weights grow in every step"
 
     def _saved(self) -> str:
         there = self.run.checkpoint.exists()

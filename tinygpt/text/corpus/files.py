@@ -33,7 +33,8 @@ def read_files(paths: Iterable[str | os.PathLike[str]], encoding: str = "utf-8")
                 raise BadInput(f"{path} is empty: give a file with text in it")
         if path.is_dir() and not any(path.resolve() in file.parents for file in documents):
             raise _nothing_in(path)
-    more = f" and {len(named) - 1} more" if len(named) > 1 else ""
+    different = len({path.resolve() for path in named})
+    more = f" and {different - 1} more" if different > 1 else ""
     return Corpus(f"{named[0]}{more}", tuple(documents.values()))
 
 
