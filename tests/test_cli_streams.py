@@ -110,7 +110,7 @@ def test_a_closed_input_is_one_sentence(command, trained, monkeypatch, line):
     ],
 )  # fmt: skip
 def test_a_text_on_the_command_line_that_could_not_be_decoded(command, line, name):
-    assert_refused(command(*line), f"{name} 'caf\\udce9' is not utf-8", "set LANG")
+    assert_refused(command(*line), f"{name} 'caf\\udce9' is not utf-8", "in a file")
 
 
 @pytest.mark.parametrize(

@@ -159,6 +159,7 @@ class _Job:
         o, made = self.options, self.task.tokenizer.vocab_size
         if self.step == o.max_iters:
             yield f"{self.run.path} has all its {self.step:,} steps; a larger --max-iters goes on"
+            return
         if o.tokenizer == "bpe" and made < o.vocab_size:
             yield f"the text has no more than {made:,} tokens to learn, of the {o.vocab_size:,} of --vocab-size"
         if o.warmup_iters >= o.max_iters:
@@ -246,7 +247,8 @@ class _Job:
 
     def _too_much_decay(self) -> str:
         """A step multiplies weights by 1 − rate · decay, which makes them grow where the product is above 2."""
-        if self.options.learning_rate * self.options.weight_decay <= 2:
+        rate, decay = self.options.learning_rate, self.options.weight_decay
+        if rate * decay <= 2 or decay < rate:  # else it is the rate that is too large, which is said already
             return ""
         return "; lower --weight-decay, which at this learning rate makes weights grow in every step"
 

@@ -80,9 +80,11 @@ class AnyOrderParser(Parser):
             if not word:
                 self.error(f"{name} is empty: name a file or a directory")
         elif any("\ud800" <= character <= "\udfff" for character in word):
+            encoding = sys.getfilesystemencoding()
+            remedy = "type it so" if encoding == "utf-8" else "set LANG to a locale of utf-8, such as C.UTF-8"
             raise BadInput(
-                f"{name} {word[:40]!a} is not {sys.getfilesystemencoding()}, in which the command line is read: set "
-                "LANG to another, such as C.UTF-8, or give the text in a file"
+                f"{name} {word[:40]!a} is not {encoding}, in which the command line is read: {remedy}, or give the "
+                "text in a file"
             )
 
     def _alike(self, word: str) -> str | None:
