@@ -29,7 +29,7 @@ pytestmark = [pytest.mark.core, pytest.mark.usefixtures("without_matplotlib")]
         ("--vocab-size", "many", ["--vocab-size", "many"]),
         ("--learning-rate", "nan", ["--learning-rate", "nan"]),
         ("--learning-rate", "0", ["--learning-rate", "above 0"]),
-        ("--learning-rate", "inf", ["--learning-rate must be a finite number"]),
+        ("--learning-rate", "inf", ["--learning-rate must be above 0 and a finite number"]),
         ("--min-lr", "1", ["--min-lr", "at most --learning-rate 0.01"]),
         ("--dropout", "1", ["--dropout", "below 1"]),
         ("--dropout", "nan", ["--dropout"]),

@@ -144,7 +144,7 @@ class TrainOptions:
     def _require(self, name: str, holds: Any, words: str) -> None:
         value = getattr(self, name)
         if not -math.inf < value < math.inf:
-            raise BadInput(f"{flag(name)} must be a finite number, not {value}")
+            raise BadInput(f"{flag(name)} must be {words} and a finite number, not {value}")
         if not holds(value):
             raise BadInput(f"{flag(name)} must be {words}, not {value}")
 
