@@ -9,6 +9,7 @@ About a minute on two cores. Texts of your own: --data PATH …; longer training
 import argparse
 
 from autograd import Key
+from tinygpt.commands.scripts import at_least_one, in_a_sentence
 from tinygpt.generate import fill
 from tinygpt.model import Bert, BertConfig
 from tinygpt.text.batches import IGNORE
@@ -91,6 +92,7 @@ def main(steps=STEPS, data=None):
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--data", nargs="+", metavar="PATH", help="files or directories (default: Python's English)")
-    parser.add_argument("--steps", type=int, default=STEPS, help="training steps (default: %(default)s)")
+    parser.add_argument("--steps", type=at_least_one, default=STEPS, help="training steps (default: %(default)s)")
     options = parser.parse_args()
-    main(options.steps, options.data)
+    with in_a_sentence(parser):
+        main(options.steps, options.data)

@@ -13,6 +13,7 @@ import time
 from functools import partial
 
 from autograd import Key
+from tinygpt.commands.scripts import above_zero, at_least_one, in_a_sentence
 from tinygpt.errors import MissingExtra
 from tinygpt.generate import beam_search, greedy_search, translations
 from tinygpt.model import Seq2Seq, Seq2SeqConfig
@@ -26,8 +27,7 @@ from tinygpt.train.metrics import WordForWord, bleu, chrf, exact_match
 
 STEPS, LOOK_EVERY = 1000, 200
 MOST_WORDS, MOST_TOKENS = 8, 40  # of a sentence read from a file, of a translation
-TESTED, SHOWN, AT_ONCE = 300, 6, 50
-BETA2, SEED = 0.98, 9
+TESTED, SHOWN, AT_ONCE, BETA2, SEED = 300, 6, 50, 0.98, 9
 ARITHMETIC = {"n_embd": 64, "n_layer": 2, "vocabularies": (340, 257), "max_pairs": 64, "rate": 2e-3, "smoothing": 0.0}
 SENTENCES = {"n_embd": 192, "n_layer": 3, "vocabularies": (4000, 4000), "max_pairs": 64, "rate": 1e-3, "smoothing": 0.1}
 
@@ -114,7 +114,6 @@ def main(data=None, steps=STEPS, minutes=20.0, tested=TESTED):
     learn_from, unseen, tokenizers, form = pairs_of(data, tested)
     print(f"{len(learn_from):,} pairs to learn from; {len(unseen)} sources that occur in none of them to test with")
     model = trained(form, learn_from, tokenizers, steps, minutes)
-
     sources, references = list(unseen), list(unseen.values())
     greedy = write(partial(likeliest, model), tokenizers, sources)
     print()
@@ -129,7 +128,8 @@ def main(data=None, steps=STEPS, minutes=20.0, tested=TESTED):
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--data", help="a .tsv, .txt, .jsonl or .zip of pairs (default: arithmetic)")
-    parser.add_argument("--steps", type=int, help=f"training steps (default: {STEPS}; 6000 with --data)")
-    parser.add_argument("--minutes", type=float, default=20.0, help="longest time to train (default: %(default)s)")
+    parser.add_argument("--steps", type=at_least_one, help=f"training steps (default: {STEPS}; 6000 with --data)")
+    parser.add_argument("--minutes", type=above_zero, default=20.0, help="longest time to train (default: %(default)s)")
     arguments = parser.parse_args()
-    main(arguments.data, arguments.steps or (STEPS if arguments.data is None else 6000), arguments.minutes)
+    with in_a_sentence(parser):
+        main(arguments.data, arguments.steps or (STEPS if arguments.data is None else 6000), arguments.minutes)

@@ -18,6 +18,7 @@ import argparse
 import numpy as np
 
 from autograd import Key
+from tinygpt.commands.scripts import at_least_one, in_a_sentence
 from tinygpt.errors import MissingExtra
 from tinygpt.generate import beam_search, translations
 from tinygpt.model import Seq2Seq, Seq2SeqConfig
@@ -121,6 +122,7 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--data", nargs="+", help=".jsonl, .tsv, .txt or .zip of pairs (default: docstrings)")
     steps_help = f"steps of summaries, after {DENOISING} times as many of denoising (default: {STEPS})"
-    parser.add_argument("--steps", type=int, default=STEPS, help=steps_help)
+    parser.add_argument("--steps", type=at_least_one, default=STEPS, help=steps_help)
     arguments = parser.parse_args()
-    main(arguments.data, arguments.steps)
+    with in_a_sentence(parser):
+        main(arguments.data, arguments.steps)

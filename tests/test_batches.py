@@ -73,12 +73,12 @@ def test_bits_per_byte_of_a_uniform_guess_over_bytes_is_eight():
 @pytest.mark.parametrize(
     ("ask", "message"),
     [
-        (lambda: random_windows(np.arange(8), 1, 8, 0, 0), "8 tokens.*context of 8.*block size to at most 7"),
+        (lambda: random_windows(np.arange(8), 1, 8, 0, 0), "8 tokens.*context of 8.*block_size to at most 7"),
         (lambda: random_windows(ROW, 0, 8, 0, 0), "batch_size must be at least 1"),
         (lambda: random_windows(ROW, 1, 0, 0, 0), "block_size must be at least 1"),
         (lambda: random_windows(ROW / 2, 1, 8, 0, 0), "one row of integers"),
         (lambda: random_windows(ROW.reshape(2, -1), 1, 8, 0, 0), "one row of integers"),
-        (lambda: meeting_windows(ROW[:1], 1, 8), "1 tokens, and scoring needs at least 2"),
+        (lambda: meeting_windows(ROW[:1], 1, 8), "1 tokens, and a prediction needs at least 2"),
         (lambda: meeting_windows(ROW, 1, 8, stride=9), "stride of 9"),
         (lambda: meeting_windows(ROW, 1, 8, stride=0), "stride must be at least 1"),
         (lambda: bits_per_byte(1.0, 0), "at least one byte"),

@@ -1,11 +1,13 @@
 """The command: what it makes of a small file, what it does where something is already, and its life as a process."""
 
 import argparse
+import contextlib
 import json
 import math
 import os
 import subprocess
 import sys
+import tomllib
 import xml.etree.ElementTree as ET
 from dataclasses import fields
 from pathlib import Path
@@ -13,13 +15,17 @@ from pathlib import Path
 import pytest
 from command_line import FILES, ROOT, SMALL, arrays_of, assert_refused, assert_same_run, everything, logged, some_text
 
-from tinygpt.cli import main, parser
+import tinygpt
+import tinygpt.commands.train as train_module
+from tinygpt.cli import main
 from tinygpt.commands.beams import BeamOptions
 from tinygpt.commands.chat import ChatOptions
 from tinygpt.commands.generate import GenerateOptions
+from tinygpt.commands.parsers.whole import parser
 from tinygpt.commands.tasks.task import TextTask
 from tinygpt.errors import BadInput
 from tinygpt.text.tokenizer import load_tokenizer
+from tinygpt.train.run import NEW
 
 pytest_plugins = ["command_fixtures"]
 pytestmark = [pytest.mark.core, pytest.mark.usefixtures("without_matplotlib")]
@@ -68,6 +74,14 @@ def test_a_text_without_line_ends(command, tmp_path):
     result = command("train", "--data", tmp_path / "line.txt", "--out", tmp_path / "run", *SMALL)
     assert result.status == 0, result.err
     assert command("generate", tmp_path / "run", "--max-new-tokens", "5").status == 0
+
+
+def test_a_text_of_one_character(command, tmp_path):
+    """Every guess of it is right: a loss of 0 is no measure for others."""
+    (tmp_path / "a.txt").write_text("a" * 400)
+    result = command("train", "--data", tmp_path / "a.txt", "--out", tmp_path / "run", *SMALL)
+    assert result.status == 0, result.err
+    assert "-0.000" not in result.out and "bits than" not in result.out
 
 
 def test_a_file_whose_name_is_no_text(command, tmp_path):
@@ -142,6 +156,47 @@ def test_what_the_data_refuses_takes_no_runs_place(command, data, run_copy):
     assert arrays_of(run_copy).keys() == before.keys()
 
 
+@pytest.mark.parametrize("end", [FloatingPointError("too large"), KeyboardInterrupt(), MemoryError(), SystemExit(137)])
+def test_a_run_that_saves_nothing_takes_no_runs_place(command, data, run_copy, tmp_path, monkeypatch, end):
+    def stop(*_, **__):
+        raise end
+        yield
+
+    monkeypatch.setattr(train_module, "train", stop)
+    before = everything(run_copy)
+    for out in (run_copy, tmp_path / "fresh"):
+        with contextlib.suppress(SystemExit):
+            assert command("train", "--data", data, "--out", out, "--overwrite", *SMALL).status != 0
+    assert everything(run_copy) == before and not (tmp_path / "fresh").exists()
+
+
+def test_a_run_that_was_killed_before_its_first_save_may_be_overwritten(command, data, run_copy):
+    (run_copy / NEW).mkdir()
+    (run_copy / NEW / "config.json").write_text("{}")
+    (run_copy / NEW / ".checkpoint.safetensors.123.tmp").write_bytes(b"part of it")
+    assert command("train", "--data", data, "--out", run_copy, "--overwrite", *SMALL).status == 0
+    assert sorted(os.listdir(run_copy)) == FILES and len(logged(run_copy)) == 15
+
+
+def test_a_run_takes_not_the_place_of_what_it_begins_from(command, data, run_copy):
+    before = everything(run_copy)
+    for out in (run_copy, f"{run_copy}/../{run_copy.name}"):
+        line = ["train", "--init-from", run_copy, "--data", data, "--out", out, "--overwrite"]
+        assert_refused(command(*line), "choose another --out")
+    assert everything(run_copy) == before
+
+
+def test_overwriting_is_offered_only_where_it_is_allowed(command, data, run_copy, tmp_path):
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "thesis.txt").write_text("years of work")
+    refused = command("train", "--data", data, "--out", tmp_path / "mine", *SMALL)
+    assert_refused(refused, "thesis.txt")
+    (run_copy / "notes.txt").write_text("what I tried")
+    noted = command("train", "--data", data, "--out", run_copy, *SMALL)
+    assert_refused(noted, "--resume")
+    assert "--overwrite" not in refused.err + noted.err
+
+
 def test_what_a_user_calls_like_an_option_keeps_its_name(command, data, tmp_path):
     assert_refused(command("generate", "top_k"), "no run directory top_k")
     assert_refused(command("train", "--resume", "--out", "weight_decay"), "no run directory weight_decay")
@@ -155,6 +210,12 @@ def test_files_named_one_by_one_are_all_read(command, data, tmp_path):
         assert command("train", *given, "--out", tmp_path / out, *SMALL, "--max-iters", "2").status == 0
     one, two = (json.loads((tmp_path / out / "config.json").read_text())["corpus"] for out in ("one", "two"))
     assert one == two and one["bytes"] > other.stat().st_size > 0
+
+
+def test_a_file_named_twice_is_read_once(command, data, trained):
+    result = command("eval", trained, "--data", data, data)
+    assert result.status == 0 and "more" not in result.out and f"{data}: named more than once" in result.err
+    assert "named more than once" not in command("eval", trained, "--data", data).err
 
 
 def test_as_many_heads_of_keys_as_of_queries_is_the_usual_form(command, run_copy):
@@ -191,6 +252,13 @@ def test_help():
     result = in_a_process("--help")
     assert result.returncode == 0 and result.stderr == b""
     assert all(word in result.stdout for word in (b"train", b"generate", b"eval", b"tokenizer"))
+
+
+def test_the_version(capsys):
+    with pytest.raises(SystemExit) as end:
+        main(["--version"])
+    assert end.value.code == 0 and capsys.readouterr().out == f"tinygpt {tinygpt.__version__}\n"
+    assert tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"] == tinygpt.__version__
 
 
 def test_help_names_every_option_with_its_default(capsys):
@@ -240,9 +308,8 @@ def test_a_terminal_that_cannot_show_every_character(tmp_path, command):
     options = [*SMALL, "--tokenizer", "bpe", "--vocab-size", "260"]
     assert command("train", "--data", tmp_path / "é.txt", "--out", tmp_path / "run", *options).status == 0
     result = in_a_process(
-        "generate", tmp_path / "run", "--prompt", b"caf\xc3\xa9 \xff".decode("utf-8", "surrogateescape"),
-        "--max-new-tokens", "10", PYTHONIOENCODING="ascii",
-    )  # fmt: skip
+        "generate", tmp_path / "run", "--prompt", "café", "--max-new-tokens", "10", PYTHONIOENCODING="ascii"
+    )
     assert (result.returncode, result.stderr) == (0, b"")
     assert result.stdout.startswith(b"caf")
 

@@ -1,11 +1,12 @@
 """Bad input to the command: one clear sentence, exit status 2, and nothing lost."""
 
 import math
+import subprocess
 import sys
 
 import numpy as np
 import pytest
-from command_line import SMALL, assert_refused, everything, some_text
+from command_line import ROOT, SMALL, assert_refused, everything, some_text
 
 from tinygpt import safetensors
 from tinygpt.commands.tasks.language import LanguageTask
@@ -19,6 +20,7 @@ pytestmark = [pytest.mark.core, pytest.mark.usefixtures("without_matplotlib")]
 @pytest.mark.parametrize(
     ("option", "value", "words"),
     [
+        ("--positions", "rotary", ["make --n-embd an even multiple of --n-head"]),
         ("--n-head", "3", ["--n-embd 8 cannot be divided among --n-head 3"]),
         ("--max-iters", "0", ["--max-iters", "at least 1"]),
         ("--batch-size", "-4", ["--batch-size", "-4"]),
@@ -27,7 +29,7 @@ pytestmark = [pytest.mark.core, pytest.mark.usefixtures("without_matplotlib")]
         ("--vocab-size", "many", ["--vocab-size", "many"]),
         ("--learning-rate", "nan", ["--learning-rate", "nan"]),
         ("--learning-rate", "0", ["--learning-rate", "above 0"]),
-        ("--learning-rate", "inf", ["--learning-rate"]),
+        ("--learning-rate", "inf", ["--learning-rate must be above 0 and a finite number"]),
         ("--min-lr", "1", ["--min-lr", "at most --learning-rate 0.01"]),
         ("--dropout", "1", ["--dropout", "below 1"]),
         ("--dropout", "nan", ["--dropout"]),
@@ -45,12 +47,13 @@ pytestmark = [pytest.mark.core, pytest.mark.usefixtures("without_matplotlib")]
         ("--device", "tpu", ["--device tpu", "cuda"]),
         ("--colour", "red", ["--colour"]),
         ("--encoding", "klingon", ["klingon"]),
-        ("--block-size", "100000", ["100000", "block size"]),
+        ("--block-size", "100000", ["100000", "--block-size"]),
         ("--data", "nowhere.txt", ["nowhere.txt", "does not exist"]),
     ],
 )
 def test_options_that_make_no_sense(command, data, tmp_path, option, value, words):
-    result = command("train", "--data", data, "--out", tmp_path / "run", *SMALL, option, value)
+    odd = ["--n-head", "8"] if value == "rotary" else []
+    result = command("train", "--data", data, "--out", tmp_path / "run", *SMALL, *odd, option, value)
     assert_refused(result, *words)
     assert not (tmp_path / "run").exists()
 
@@ -91,7 +94,7 @@ def bad_data(tmp_path, kind):
         ("empty", ["is empty"]),
         ("blank", ["is empty"]),
         ("short", ["too few for a context of 16"]),
-        ("latin-1", ["is not utf-8", "0xe9", "--encoding latin-1"]),
+        ("latin-1", ["is not utf-8", "0xe9", "--encoding='latin-1'"]),
         ("directory", ["has no text to read"]),
     ],
 )
@@ -121,6 +124,19 @@ def test_numbers_that_grow_beyond_all_bounds_stop_the_run(command, data, tmp_pat
     result = command("train", "--data", data, "--out", tmp_path / "run", *SMALL)
     assert_refused(result, "not finite", "learning rate", "last save", quiet=False)
     assert int(safetensors.load(tmp_path / "run" / "checkpoint.safetensors")[1]["step"]) == 5
+
+
+@pytest.mark.parametrize(
+    ("option", "words"),
+    [(["--learning-rate", "1e30"], "lower the learning rate"), (["--weight-decay", "1e300"], "lower --weight-decay")],
+)
+def test_numbers_that_are_too_large_are_one_sentence(data, tmp_path, option, words):
+    """In a process of its own, where warnings are shown as a user sees them."""
+    line = [sys.executable, "-m", "tinygpt", "train", "--data", data, "--out", tmp_path / "run", *SMALL, *option]
+    done = subprocess.run(line, cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 2 and "Warning" not in done.stderr
+    last = done.stderr.splitlines()[-1]
+    assert words in last and ("lower --weight-decay" in last) == ("--weight-decay" in option)
 
 
 @pytest.mark.parametrize("arguments", [[], ["fly"], ["--fly"], ["train", "--data"], ["generate"], ["eval", "run"]])
@@ -197,5 +213,5 @@ def test_actions_on_a_tokenizer_are_asked_for(command):
 
 def test_sentences_name_the_flags_that_were_typed(command, data, tmp_path):
     line = ["tokenizer", "train", "--data", data, "--vocab-size", "300", "--out", tmp_path / "x.json"]
-    assert_refused(command(*line, "--special-token", "a", "a"), "--special-token[1] repeats 'a'")
+    assert_refused(command(*line, "--special-token", "a", "a"), "--special-token: 'a' is named twice")
     assert_refused(command("fill", "run", "a [MASK]", "--top-k", "0"), "--top-k must be at least 1, not 0")

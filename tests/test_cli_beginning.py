@@ -73,6 +73,7 @@ class TestFromAModelThatExists:
         assert_refused(command(*line, theirs, "--task", "mlm"), "--task mlm", "for --task lm")
         assert_refused(command(*line, trained, "--tokenizer", "bpe"), "--tokenizer is bpe here and char there")
         assert_refused(command(*line, trained, "--vocab-size", "99"), "--vocab-size is 99 here")
+        assert_refused(command(*line, trained, "--bias"), "--bias is on here and off there")
         assert_refused(command(*line, tmp_path / "none"), "none")
         assert_refused(command(*line, theirs, "--learning-rate", "-1"), "--learning-rate")
         (theirs / "tokenizer.json").unlink()
@@ -128,7 +129,7 @@ class TestUnheard:
         lines = "".join(f"naïve {n}\tcafé {n}\n" for n in "abcdefghijklmnopqrstuvwxyz")
         (tmp_path / "pairs.tsv").write_bytes(lines.encode("latin-1"))
         line = ["train", "--task", "seq2seq", "--data", tmp_path / "pairs.tsv", "--out", tmp_path / "run", *SMALL]
-        assert_refused(command(*line), "is not utf-8", "--encoding latin-1")
+        assert_refused(command(*line), "is not utf-8", "--encoding='latin-1'")
         assert command(*line, "--encoding", "latin-1").status == 0
 
 
@@ -155,6 +156,7 @@ class TestNotes:
         ("top_k must be at least 1", "--top-k must be at least 1"),
         ("lower max_new_tokens, or name=…", "lower --max-new-tokens, or --name=…"),
         ("lower top_k.", "lower --top-k."),
+        ("no use for the argument name", "no use for --name"),
         ("the name of it", "the name of it"),
         ("runs/top_k and top_k.txt and 'top_k' and --top_k", "runs/top_k and top_k.txt and 'top_k' and --top_k"),
         ("a/config.json: top_k is missing", "a/config.json: top_k is missing"),

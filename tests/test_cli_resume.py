@@ -146,6 +146,15 @@ def test_a_finished_run_may_be_finished_again(command, trained, run_copy):
     assert_same_run(trained, run_copy)
 
 
+def test_a_finished_run_has_no_use_for_options_of_steps(command, run_copy):
+    before = everything(run_copy)
+    for given in (["--learning-rate", "1"], ["--max-iters", "150", "--recompute", "--dropout", "0.1"]):
+        refused = command("train", "--out", run_copy, "--resume", *given)
+        assert_refused(refused, given[-2], "would change nothing", "all its 150 steps", "a larger --max-iters")
+    assert everything(run_copy) == before
+    assert "has all its 150 steps" in command("train", "--out", run_copy, "--resume").err
+
+
 def test_a_corpus_may_move_while_a_run_rests(command, run_copy, data, tmp_path):
     moved = shutil.copy(data, tmp_path / "moved.txt")
     result = command("train", "--out", run_copy, "--resume", "--data", moved, "--max-iters", "151")
@@ -158,7 +167,8 @@ def test_a_corpus_may_move_while_a_run_rests(command, run_copy, data, tmp_path):
         (["--n-embd", "16"], ["--n-embd 16", "it was 8"]),
         (["--tokenizer", "bpe"], ["--tokenizer bpe", "it was char"]),
         (["--seed", "1"], ["--seed 1"]),
-        (["--bias"], ["bias"]),
+        (["--bias"], ["--bias on", "it was off"]),
+        (["--init-from", "gpt2"], ["--init-from gpt2", "it was not given"]),
         (["--overwrite"], ["choose one"]),
         (["--learning-rate", "-1"], ["--learning-rate", "above 0"]),
         (["--max-iters", "1"], ["--max-iters 1", "steps behind it"]),

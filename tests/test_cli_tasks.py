@@ -1,7 +1,11 @@
 """The tasks of `tinygpt train` beside the first, and the commands that use what they make."""
 
+import io
 import json
+import shlex
+import sys
 from importlib.util import find_spec
+from string import ascii_lowercase
 
 import numpy as np
 import pytest
@@ -70,7 +74,8 @@ class TestMaskedLanguageModeling:
         options += ["--tokenizer", "bpe", "--vocab-size", "280"]
         assert_refused(command(*options, "--data", *stories), "--task mlm")
         options += ["--task", "mlm"]
-        assert_refused(command(*options, "--data", data), "to learn from", "two documents")
+        assert_refused(command(*options, "--data", data), "each file is a document", "of the 1 here a part")
+        assert_refused(command(*options, "--data", *stories[:4]), "of the 4 here 1 would be held out")
         assert_refused(command(*options, "--data", *stories, "--bpe-dropout", "0.1"), "choose one")
         assert_refused(command(*options, "--data", *stories, "--init-from", encoder), "--init-from")
         assert not (tmp_path / "run").exists()
@@ -83,8 +88,10 @@ class TestMaskedLanguageModeling:
         assert logged(stopped)[-1]["step"] == 11
 
     @pytest.mark.parametrize("text", ["the [MASK] on it", "a <|mask|><mask>"])
-    def test_filling(self, command, encoder, text):
+    def test_filling(self, command, encoder, text, monkeypatch):
         result = command("fill", encoder, text, "--top-k", "3", "--json")
+        monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(f"{text}\n".encode())))
+        assert command("fill", encoder, "-", "--top-k", "3", "--json").out == result.out
         assert result.status == 0, result.err
         places = json.loads(result.out)
         assert len(places) == text.count("[MASK]") + text.count("mask|>") + text.count("<mask>")
@@ -129,7 +136,7 @@ class TestPairs:
             assert all((f", {name} " in result.out) == there for name in measures)
         return tmp_path / "run"
 
-    def test_translating(self, command, translator):
+    def test_translating(self, command, translator, monkeypatch):
         lines = [command("translate", translator, text).out for text in ("the cat sat", "on a mat")]
         result = command("translate", translator, "the cat sat\r\n\n on a mat\n \n")
         assert result.status == 0 and result.out == f"{lines[0]}\n{lines[1]}\n"
@@ -140,6 +147,8 @@ class TestPairs:
         assert len(scores) == 3 and scores == sorted(scores, reverse=True)
         first = "the cat sat on a"  # of 16 characters, which are the tokens
         texts = (first, f"{first} mat and it saw")
+        monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(b"caf\xe9")))
+        assert_refused(command("summarize", translator), "standard input is not utf-8", "iconv")
         read, whole = (command("summarize", translator, text, "--best", "3") for text in texts)
         assert whole.status == 0 and "the first 16 are read" in whole.err and not read.err
         assert read.out == whole.out, "with the same scores, too"
@@ -262,6 +271,19 @@ class TestModels:
 
     def test_none_of_them(self, command):
         assert_refused(command("models", "gpt5"), "no model is called 'gpt5'", "gpt2-xl")
+
+
+@pytest.mark.parametrize("task", ["lm", "mlm", "seq2seq"])
+def test_the_command_that_is_suggested_can_be_typed(command, data, tmp_path, task):
+    (tmp_path / "pairs.tsv").write_text("".join(f"don't {letter}; $HOME\t{letter}\n" for letter in ascii_lowercase))
+    given = tmp_path / "pairs.tsv" if task == "seq2seq" else data
+    options = [*SMALL, "--tokenizer", "bpe", "--vocab-size", "270", "--block-size", "48"]
+    result = command("train", "--task", task, "--data", given, "--out", tmp_path / "a run's", *options)
+    assert result.status == 0, result.err
+    suggested = shlex.split(result.out.splitlines()[-1].partition("tinygpt ")[2])
+    assert suggested[1] == str(tmp_path / "a run's")
+    result = command(*suggested)
+    assert result.status == 0, result.err
 
 
 @pytest.mark.parametrize("task", ["lm", "mlm", "denoise"])

@@ -3,6 +3,7 @@
 import hashlib
 import os
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,9 @@ import pytest
 from tinygpt.errors import BadInput
 from tinygpt.text.corpus import Corpus, Document, embedded, embedded_english, read_files, split
 from tinygpt.text.corpus.prose import paragraphs
+from tinygpt.text.pairs import read_pairs
+from tinygpt.text.reading import read_chunks
+from tinygpt.text.tokenizer import load_tokenizer
 
 pytestmark = pytest.mark.core
 
@@ -89,6 +93,7 @@ class TestFiles:
             (tmp_path / name).write_text("" if "empty" in name else f"text of {name}")
         assert read_files([tmp_path]).texts == ["text of a.md", "text of b.txt", "text of sub/c.RST"]
         assert len(read_files([tmp_path, tmp_path / "b.txt"]).documents) == 3, "a file was read twice"
+        assert read_files([tmp_path / "b.txt", f"{tmp_path}/./b.txt"]).name == f"{tmp_path / 'b.txt'}"
         assert read_files([tmp_path / "picture.png"]).texts == ["text of picture.png"]
 
     def test_mark_and_line_ends_are_normalised(self, tmp_path):
@@ -104,18 +109,36 @@ class TestFiles:
         (tmp_path / "empty.txt").write_text(" \n")
         (tmp_path / "latin.txt").write_bytes(b"caf\xe9 au lait")
         (tmp_path / "nothing").mkdir()
+        (tmp_path / "windows.txt").write_text("naïve", encoding="utf-16")
+        (tmp_path / "picture.txt").write_bytes(b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR")
         for path, encoding, message in (
             ("absent.txt", "utf-8", r"absent\.txt does not exist"),
             ("empty.txt", "utf-8", r"empty\.txt is empty"),
-            ("latin.txt", "utf-8", r"latin\.txt is not utf-8: byte 3 is 0xe9.*--encoding"),
+            ("latin.txt", "utf-8", r"latin\.txt is not utf-8: byte 3 is 0xe9.*encoding='latin-1'"),
+            ("windows.txt", "utf-8", r"encoding='utf-16'"),
+            ("picture.txt", "utf-8", r"probably no text"),
             ("nothing", "utf-8", r"nothing has no text to read.*\.txt"),
             ("latin.txt", "klingon", r"'klingon' is not a text encoding"),
             ("latin.txt", "hex", r"'hex' is not a text encoding"),
         ):
             with pytest.raises(BadInput, match=message):
                 read_files([tmp_path / path], encoding)
-        with pytest.raises(BadInput, match="no file"):
-            read_files([])
+        for paths, message in (([], "no file"), ([""], "empty name"), (["-"], "standard input is /dev/stdin")):
+            with pytest.raises(BadInput, match=message):
+                read_files(paths)
+
+    @pytest.mark.skipif(not Path("/dev/zero").exists(), reason="needs /dev/zero, a device without an end")
+    def test_a_device_is_not_read_for_ever(self):
+        for read in (read_files, read_pairs, load_tokenizer, lambda path: next(read_chunks(path))):
+            with pytest.raises(BadInput, match="/dev/zero is a device: name a file"):
+                read("/dev/zero")
+
+    @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs named pipes")
+    def test_a_pipe_is_read_to_its_end(self, tmp_path):
+        os.mkfifo(tmp_path / "pipe")
+        with ThreadPoolExecutor() as pool:
+            pool.submit((tmp_path / "pipe").write_text, "from a pipe")
+            assert read_files([tmp_path / "pipe"]).texts == ["from a pipe"]
 
     @pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() == 0, reason="this user may read every file")
     def test_a_forbidden_file_is_named(self, tmp_path):

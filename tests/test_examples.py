@@ -62,6 +62,22 @@ def test_examples_are_short(path: Path):
     assert len(path.read_text(encoding="utf-8").splitlines()) <= LONGEST
 
 
+@pytest.mark.parametrize("name", ["08_masked.py", "09_translation.py", "10_summarization.py"])
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        (["--steps", "0"], "--steps: must be at least 1, not 0"),
+        (["--minutes", "-1"], "--minutes"),
+        (["--data", "nowhere.tsv"], "nowhere.tsv does not exist"),
+    ],
+)
+def test_wrong_options_are_one_sentence(name, given, words, capsys, monkeypatch):
+    monkeypatch.setattr(sys, "argv", [name, *given])
+    with pytest.raises(SystemExit) as end:
+        runpy.run_path(str(EXAMPLES / name), run_name="__main__")
+    assert end.value.code == 2 and words in capsys.readouterr().err.splitlines()[-1]
+
+
 def test_gradients_by_hand_and_by_engine(tmp_path):
     picture = tmp_path / "graph.svg"
     text = run("01_gradients.py", picture)

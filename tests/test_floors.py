@@ -16,7 +16,7 @@ PACKAGES = ("autograd", "tinygpt")
 
 # A module may import its own floor and those below it.
 FLOORS = [
-    {"tinygpt.errors", "tinygpt.forms"},
+    {"tinygpt.errors", "tinygpt.forms", "tinygpt.version"},
     {"tinygpt.files", "tinygpt.safetensors"},
     {"autograd.device", "autograd.gpu", "autograd.precision", "autograd.random"},
     {"autograd.kernels"},

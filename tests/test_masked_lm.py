@@ -268,7 +268,7 @@ class TestPairs:
         assert marked.surround([7]) == [begin, 7, separator] and plain.surround([7], [8]) == [7, 8]
         marked.save(tmp_path / "tokenizer.json")
         assert load_tokenizer(tmp_path / "tokenizer.json").surround([], []) == [begin, separator, separator]
-        with pytest.raises(BadInput, match=r"no <\|cls\|> to put"):
+        with pytest.raises(BadInput, match=r"special tokens '<\|cls\|>' and '<\|sep\|>'"):
             Tokenizer().in_pairs()
 
     def test_lines_are_sentences(self):

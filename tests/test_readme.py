@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tinygpt.cli import parser
+from tinygpt.commands.parsers.whole import parser
 
 pytestmark = pytest.mark.core
 

@@ -6,11 +6,12 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from .version import __version__
+
 if TYPE_CHECKING:
     from tinygpt.interop import load
     from tinygpt.text.tokenizer import Tokenizer, WordPiece
 
-__version__ = "0.1.0"
 __all__ = ["Tokenizer", "WordPiece", "__version__", "load"]
 
 _HOME = {

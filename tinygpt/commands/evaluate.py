@@ -10,8 +10,8 @@ from tqdm import tqdm
 
 from ..errors import BadInput
 from ..text.batches import Batch, meeting_windows
-from ..text.corpus import read_files
 from ..train import causal_lm_loss, evaluate
+from .given_text import read_corpus
 from .opening import open_model
 
 BATCH_TOKENS = 2048  # of a batch: enough for the matrix library to run at full speed
@@ -34,7 +34,7 @@ def eval_command(
     size = model.config.block_size
     if stride is not None and not 1 <= stride <= size:
         raise BadInput(f"--stride must be from 1 to the context of {size}, not {stride}")
-    corpus = read_files(data, encoding)
+    corpus = read_corpus(data, encoding)
     tokens = tokenizer.encode_documents(corpus.texts)
     if len(corpus.documents) == 1 and tokenizer.end_of_text is not None:
         tokens = tokens[:-1]  # what is scored is the file's own text

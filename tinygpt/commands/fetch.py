@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from shlex import quote
+
 from ..interop import fetch
 
 
 def fetch_command(name: str, out: str | None) -> None:
     """Downloads the model and says what to do with it. Raises BadInput where it cannot."""
     directory = fetch(name, out)
-    print(f"{directory} is complete, and its checksums are right. Next: tinygpt generate {directory} --prompt 'The '")
+    print(f"{directory} is complete, and its checksums are right. ", end="")
+    print(f"Next: tinygpt generate {quote(str(directory))} --prompt 'The '")

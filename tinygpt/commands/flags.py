@@ -39,8 +39,8 @@ def refuse_idle(given: Mapping[str, Any], asked: Any, table: Iterable[Idle]) -> 
 def with_flags(sentence: str, flags: Mapping[str, str]) -> str:
     """A sentence of the library in which names of arguments become flags, for somebody who typed flags.
 
-    A name becomes its flag if it has an underscore, as no English word has, or stands before "=". Names of fields in a
-    file, and names that are parts of paths, stay.
+    A name becomes its flag if it has an underscore, as no English word has, or stands before "=" or after "the
+    argument". Names of fields in a file, and names that are parts of paths, stay.
 
     >>> with_flags("top_k must be at least 1, not 0", {"top_k": "--top-k"})
     '--top-k must be at least 1, not 0'
@@ -51,9 +51,9 @@ def with_flags(sentence: str, flags: Mapping[str, str]) -> str:
         return sentence
 
     def as_typed(found: re.Match[str]) -> str:
-        name, assigned = found.groups()
-        return flags[name] if assigned or "_" in name else name
+        announced, name, assigned = found.groups()
+        return flags[name] if announced or assigned or "_" in name else name
 
     said, separator, of_a_file = sentence.partition(".json: ")
-    name = rf"(?<![\w/\\.'\"-])({'|'.join(flags)})(?=(=)?)(?![\w/\\'\"-]|\.\w)"
+    name = rf"(?<![\w/\\.'\"-])(the argument )?({'|'.join(flags)})(?=(=)?)(?![\w/\\'\"-]|\.\w)"
     return re.sub(name, as_typed, said) + separator + of_a_file

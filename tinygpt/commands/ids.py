@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
@@ -11,6 +10,7 @@ import numpy as np
 
 from ..errors import BadInput
 from ..files import replacing
+from .given_text import standard_input
 
 BLOCK = 1 << 16
 """Ids decoded at a time."""
@@ -43,7 +43,7 @@ def read_ids(path: str | None, dtype: np.dtype) -> Iterator[list[int]]:
     BadInput that names the file, and the line where there are lines.
     """
     if path is None:
-        yield from _of_lines(sys.stdin.buffer, "standard input")
+        yield from _of_lines(standard_input(), "standard input")
         return
     try:
         if Path(path).suffix == ".npy":

@@ -38,8 +38,8 @@ class TrainOptions:
     )
     data: tuple[str, ...] = option(
         (),
-        "files or directories of text; for --task seq2seq files of pairs, .tsv or .jsonl (default: the English that "
-        "ships with Python; for seq2seq arithmetic in words and figures)",
+        "files or directories of text; for --task seq2seq files of pairs, .tsv (each line a source, a tab and a "
+        "target) or .jsonl (default: the English that ships with Python; for seq2seq arithmetic in words and figures)",
     )
     encoding: str = option("utf-8", "encoding of the files of --data", metavar="NAME")
     out: str = option("runs/english", "directory of the run", metavar="DIR")
@@ -67,7 +67,10 @@ class TrainOptions:
     dropout: float = option(0.0, "probability with which activations are set to 0 in training")
     whole_words: bool = option(False, "for --task mlm: mask whole words", fixed=True)
     next_sentence: bool = option(
-        False, "for --task mlm: read pairs of lines, and also learn whether the second follows the first", fixed=True
+        False,
+        "for --task mlm: read pairs of lines, and also learn whether the second follows the first; needs several "
+        "files, of which two or more are held out",
+        fixed=True,
     )
     denoising: str = option(
         "spans", "for --task denoise: write the missing spans (T5), or the whole text (BART's infilling)",
@@ -140,7 +143,9 @@ class TrainOptions:
 
     def _require(self, name: str, holds: Any, words: str) -> None:
         value = getattr(self, name)
-        if not (-math.inf < value < math.inf and holds(value)):
+        if not -math.inf < value < math.inf:
+            raise BadInput(f"{flag(name)} must be {words} and a finite number, not {value}")
+        if not holds(value):
             raise BadInput(f"{flag(name)} must be {words}, not {value}")
 
     def resumed_with(self, given: dict[str, Any]) -> TrainOptions:
@@ -149,8 +154,9 @@ class TrainOptions:
         for option in fields(self):
             name = option.name
             if option.metadata["fixed"] and name in given and not _as_before(name, given[name], before):
+                now, then = _in_words(given[name]), _in_words(before[name])
                 raise BadInput(
-                    f"{flag(name)} {given[name]} cannot change when a run is resumed: it was {getattr(self, name)}; "
+                    f"{flag(name)} {now} cannot change when a run is resumed: it was {then}; "
                     "leave the option out, or begin a new run with another --out"
                 )
         return replace(self, **given)._all_heard(given)
@@ -168,7 +174,9 @@ class TrainOptions:
         if "block_size" in other and (form["positions"] != "learned" or given["block_size"] < form["block_size"]):
             other.remove("block_size")
         if other:
-            differences = "; ".join(f"{flag(name)} is {given[name]} here and {form[name]} there" for name in other)
+            differences = "; ".join(
+                f"{flag(name)} is {_in_words(given[name])} here and {_in_words(form[name])} there" for name in other
+            )
             where = f"--init-from {given['init_from']} holds a model of another form"
             raise BadInput(f"{where}: {differences} (leave out what the model decides)")
         return cls(**{**form, **given})._all_heard(given)
@@ -187,9 +195,23 @@ class TrainOptions:
         return asdict(self)
 
 
+OF_STEPS = (
+    "learning_rate", "min_lr", "warmup_iters", "weight_decay", "beta1", "beta2", "grad_clip", "dropout",
+    "label_smoothing", "recompute", "gradient_accumulation_steps", "eval_interval", "eval_iters",
+)  # fmt: skip
+"""Options that have an effect only while steps are made."""
+
+
 def _as_before(name: str, value: Any, before: dict[str, Any]) -> bool:
     """Whether an option has the value it had before; n_kv_head None means as many as n_head."""
     return value == before[name] or (name == "n_kv_head" and before[name] is None and value == before["n_head"])
+
+
+def _in_words(value: Any) -> str:
+    """The value of an option: of a switch on or off."""
+    if isinstance(value, bool):
+        return "on" if value else "off"
+    return "not given" if value is None else str(value)
 
 
 FOR_ONE_TASK = {"whole_words": "mlm", "denoising": "denoise", "label_smoothing": "seq2seq"}

@@ -12,9 +12,10 @@ import numpy as np
 from ..errors import BadInput
 from ..model.bigram import CountedBigram
 from ..text.batches import IGNORE, random_windows
-from ..text.corpus import Corpus, embedded_english, read_files, split
+from ..text.corpus import Corpus, embedded_english, split
 from ..text.tokenizer import END_OF_TEXT, BaseTokenizer, CharTokenizer, Tokenizer
 from ..train.evaluate import Evaluation
+from .given_text import read_corpus
 from .options import TrainOptions
 
 PRIORS = (2, 8, 32, 128, 512)  # pseudo-counts of the counted bigram: the one best for the validation text is taken
@@ -32,8 +33,8 @@ class Texts:
     validation_bytes: int
 
 
-def read_corpus(options: TrainOptions) -> Corpus:
-    return read_files(options.data, options.encoding) if options.data else embedded_english()
+def corpus_of(options: TrainOptions) -> Corpus:
+    return read_corpus(options.data, options.encoding) if options.data else embedded_english()
 
 
 def prepare(
@@ -88,7 +89,7 @@ def unigram_baselines(learned: np.ndarray, targets: np.ndarray, vocab_size: int)
     """The loss of a uniform guess, and of the frequencies of the `learned` tokens plus one, on the targets."""
     targets = targets[targets != IGNORE]
     counts = np.bincount(learned[learned != IGNORE], minlength=vocab_size) + 1
-    cost = -np.log(counts / counts.sum())
+    cost = np.log(counts.sum() / counts)
     return {
         "uniform guess": Evaluation(len(targets) * math.log(vocab_size), len(targets)),
         "counted unigram": Evaluation(float(cost[targets].sum()), len(targets)),

@@ -7,6 +7,7 @@ import re
 import sys
 from collections.abc import Iterable
 from pathlib import Path
+from shlex import quote
 
 import numpy as np
 
@@ -18,9 +19,9 @@ from ..text.tokenizer.pieces import CL100K_PATTERN, O200K_PATTERN
 from ..text.tokenizer.pretokens import GPT2_PATTERN, text_to_bytes
 from ..text.tokenizer.reading import Hints, read_tokenizer
 from ..train.run import Run
+from .given_text import UTF8, note_repeats, read_text, require_text
 from .ids import ids_of_words, read_ids, suffix_of_array, write_ids
 
-UTF8 = "utf-8"  # the encoding of text files, unless --encoding names another
 PATTERNS = {
     "gpt2": GPT2_PATTERN,
     "r50k_base": GPT2_PATTERN,
@@ -47,19 +48,22 @@ def train_tokenizer_command(
     special_tokens = [END_OF_TEXT] if special_tokens is None else special_tokens
     require_room(Path(out), overwrite)
     files = text_files(data)
+    note_repeats(data)
     for file in files:
-        _require_text(file)
+        require_text(file)
     tokenizer = Tokenizer.train_from_files(
         files, vocab_size, special_tokens,
         encoding=encoding, min_frequency=min_frequency, pattern=pattern_named(pattern), progress=True,
     )  # fmt: skip
     tokenizer.save(out)
-    sample = next((chunk for file in files for chunk in read_chunks(file, encoding) if chunk), "")
+    again = (file for file in files if file.is_file())  # a pipe can be read only once
+    sample = next((chunk for file in again for chunk in read_chunks(file, encoding) if chunk), "")
     n_bytes = len(text_to_bytes(sample))
     print(f"learned     {len(tokenizer.merges):,} merges of pairs of tokens")
     print(f"vocabulary  {tokenizer.vocab_size:,} tokens: 256 bytes, the merges, {len(special_tokens)} special")
-    print(f"            {n_bytes / len(tokenizer.encode(sample)):.2f} bytes a token ", end="")
-    print(f"(measured on the first {n_bytes:,} bytes of the data)")
+    if sample:
+        print(f"            {n_bytes / len(tokenizer.encode(sample)):.2f} bytes a token ", end="")
+        print(f"(measured on the first {n_bytes:,} bytes of the data)")
     print(f"written     {out}")
     if tokenizer.vocab_size < vocab_size:
         print(
@@ -93,14 +97,9 @@ def _encode(
 ) -> np.ndarray:
     names = allowed_names(allowed)
     if text is None and data not in (None, "-"):
-        _require_text(Path(data))
+        require_text(Path(data))
         return tokenizer.encode_file(data, names, encoding=encoding or UTF8, progress=True)
     return tokenizer.encode_array(read_text(text, data, encoding), names)
-
-
-def _require_text(file: Path) -> None:
-    if file.is_file() and not file.stat().st_size:
-        raise BadInput(f"{file} is empty: give a file with text in it")
 
 
 def decode_command(tokenizer: BaseTokenizer, ids: list[str], data: str | None) -> None:
@@ -108,7 +107,7 @@ def decode_command(tokenizer: BaseTokenizer, ids: list[str], data: str | None) -
     if ids and ids != ["-"] and data is not None:
         raise BadInput("ids on the command line and --data are two sources: give one")
     if len(ids) == 1 and os.path.isfile(ids[0]):
-        raise BadInput(f"{ids[0]} is a file and no token id: read it by --data {ids[0]}")
+        raise BadInput(f"{ids[0]} is a file and no token id: read it by --data {quote(ids[0])}")
     if data is None and ids and ids != ["-"]:
         parts: Iterable[list[int]] = [ids_of_words(" ".join(ids), "the command line")]
     else:
@@ -161,8 +160,8 @@ def _write_gpt2(tokenizer: Tokenizer, directory: Path) -> None:
 
 def _say_what_ranks_leave_out(tokenizer: Tokenizer) -> None:
     names = [name for name, pattern in PATTERNS.items() if pattern == tokenizer.pattern]
-    given = [f"--special-token '{name}={number}'" for name, number in tokenizer.special_tokens.items()]
-    given += [f"--pattern {names[0] if names else repr(tokenizer.pattern)}"]
+    given = [f"--special-token {quote(f'{name}={number}')}" for name, number in tokenizer.special_tokens.items()]
+    given += [f"--pattern {names[0] if names else quote(tokenizer.pattern)}"]
     print(
         f"note: a file of ranks says neither pattern nor special tokens; read it with {' '.join(given)}",
         file=sys.stderr,
@@ -208,38 +207,6 @@ def pattern_named(name_or_regex: str) -> str:
 def allowed_names(names: list[str]) -> list[str] | str:
     """The special tokens allowed in a text: those named, or "all"."""
     return "all" if "all" in names else names
-
-
-def read_text(text: str | None, data: str | None, encoding: str | None) -> str:
-    """The text on the command line, in the file `data`, or, where neither is given or text is "-", on standard input.
-
-    encoding: None for utf-8. Nothing in the text is changed: no line end, no byte-order mark. Raises BadInput for bytes
-    that are not in this encoding, and for an encoding of a text that was typed.
-    """
-    if data is not None and text is not None:
-        raise BadInput("a text on the command line and --data are two sources: give one")
-    if data is None and text not in (None, "-"):
-        if encoding is not None:
-            raise BadInput("--encoding would change nothing: a text on the command line has none; leave that out")
-        if os.path.isfile(text):
-            print(f"note: {text} is taken as a text, and is a file, too: --data reads the file", file=sys.stderr)
-        return text
-    encoding = encoding or UTF8
-    try:
-        content = sys.stdin.buffer.read() if data is None else Path(data).read_bytes()
-    except OSError as error:
-        raise BadInput(f"cannot read {data or 'standard input'}: {error.strerror}") from None
-    if data is not None and not content:
-        raise BadInput(f"{data} is empty: give a file with text in it")
-    try:
-        return content.decode(encoding)
-    except UnicodeDecodeError as error:
-        where = data or "standard input"
-        raise BadInput(
-            f"{where} is not {encoding}: {error.reason} at byte {error.start}; name its --encoding"
-        ) from None
-    except LookupError:
-        raise BadInput(f"{encoding!r} is not a text encoding: try utf-8, latin-1, cp1252 or utf-16") from None
 
 
 def require_room(path: Path, overwrite: bool, makes_directory: bool = False) -> None:

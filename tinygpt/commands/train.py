@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import sys
 import time
+import warnings
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import replace
+from pathlib import Path
+from shlex import quote
 from typing import Any
 
 import numpy as np
@@ -23,9 +26,10 @@ from ..train.evaluate import Evaluation
 from ..train.run import Run
 from ..view import loss_curve, loss_curve_png
 from .beginning import beginning
+from .flags import Idle, refuse_idle
 from .interrupt import Interrupt
 from .opening import choose_device, stored_type
-from .options import TrainOptions
+from .options import OF_STEPS, TrainOptions
 from .tasks import Task, task_of
 
 
@@ -35,8 +39,16 @@ def train_command(given: dict[str, Any], resume: bool, overwrite: bool) -> None:
         raise BadInput("--resume goes on with a run and --overwrite replaces it: choose one")
     out = given.get("out", TrainOptions.out)
     job = _Job.resumed(Run.existing(out), given) if resume else _Job.new(given, overwrite)
-    job.describe()
-    job.train()
+    try:
+        job.begin()
+        job.describe()
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", RuntimeWarning)  # of numbers beyond all bounds, which the steps report
+            job.train()
+    except OSError as error:
+        raise BadInput(job.stopped_by(error)) from None
+    finally:
+        job.run.abandon()
 
 
 class _Job:
@@ -50,20 +62,17 @@ class _Job:
     @classmethod
     def new(cls, given: dict[str, Any], overwrite: bool) -> _Job:
         out = given.get("out", TrainOptions.out)
-        if not overwrite and Run(out).path.exists():
-            Run.create(out, overwrite)  # raises at once where something is in the way
+        Run(out).require_room(overwrite)
+        if "init_from" in given and Path(given["init_from"]).resolve() == Path(out).resolve():
+            raise BadInput(f"--init-from and --out are both {out}, which would be replaced: choose another --out")
         options, begun = beginning(given)
         choose_device(options.device, options.dtype)
         kind = task_of(options)
         task = kind(kind.read(options), options, begun and begun.tokenizer)
         task.rehearse()  # so that a run that cannot begin replaces no other
         model = task.model(Key(options.seed).fold("init")) if begun is None else begun.model
-        run = Run.create(options.out, overwrite)
-        task.tokenizer.save(run.tokenizer)
         model.to(options.device)
-        job = cls(run, options, task, model, _optimizer(model, options))
-        run.write_config(job.record())
-        return job
+        return cls(Run.create(options.out, overwrite), options, task, model, _optimizer(model, options))
 
     @classmethod
     def resumed(cls, run: Run, given: dict[str, Any]) -> _Job:
@@ -80,6 +89,9 @@ class _Job:
             raise BadInput(
                 f"--max-iters {options.max_iters}: {run.path} has {checkpoint.step} steps behind it already"
             )
+        if options.max_iters == checkpoint.step:
+            done = f"{run.path} has all its {checkpoint.step:,} steps"
+            refuse_idle(given, options, [Idle(OF_STEPS, lambda _: True, done, "name a larger --max-iters")])
         choose_device(options.device, options.dtype)
         kind = task_of(options)
         data = kind.read(options)
@@ -101,7 +113,6 @@ class _Job:
         run.remove_unfinished()
         log = run.read_log(before_step=checkpoint.step)
         run.rewrite_log([entry for entry in log if not entry.get("whole")])  # the final evaluation will be repeated
-        run.write_config(job.record())
         return job
 
     @property
@@ -118,6 +129,12 @@ class _Job:
             "numpy": np.__version__,
             "parameters": self.model.n_params,
         }
+
+    def begin(self) -> None:
+        """Writes what else a run consists of, beside its checkpoint."""
+        if not self.run.tokenizer.exists():
+            self.task.tokenizer.save(self.run.tokenizer)
+        self.run.write_config(self.record())
 
     def describe(self) -> None:
         """Prints what is about to happen, and what numbers to expect."""
@@ -140,6 +157,9 @@ class _Job:
     def _notes(self) -> Iterator[str]:
         """Notes on options that are allowed, but perhaps not intended."""
         o, made = self.options, self.task.tokenizer.vocab_size
+        if self.step == o.max_iters:
+            yield f"{self.run.path} has all its {self.step:,} steps; a larger --max-iters goes on"
+            return
         if o.tokenizer == "bpe" and made < o.vocab_size:
             yield f"the text has no more than {made:,} tokens to learn, of the {o.vocab_size:,} of --vocab-size"
         if o.warmup_iters >= o.max_iters:
@@ -171,13 +191,13 @@ class _Job:
                         self._look(some_validation, progress)
                         begun = time.perf_counter()
             except FloatingPointError as error:
-                raise BadInput(f"training stopped: {error}; {self._saved()}") from None
+                raise BadInput(f"training stopped: {error}{self._too_much_decay()}; {self._saved()}") from None
             except OSError:  # the output was closed, or its disk is full: the steps are kept all the same
                 self.save()
                 raise
         if interrupt.wanted and self.step < o.max_iters:
             self.save()
-            print(f"stopped after step {self.step}; go on with: tinygpt train --out {self.run.path} --resume")
+            print(self._stopped(), flush=True)
             raise KeyboardInterrupt
         self.finish()
 
@@ -209,10 +229,32 @@ class _Job:
             save_checkpoint(
                 self.run.checkpoint, self.step, self.model, self.optimizer, self.record(), self.task.tokenizer
             )
+            self.run.settle()
+
+    def stopped_by(self, error: OSError) -> str:
+        """The sentence about an output that takes no more: its reader has closed it, as `head` does, or a disk is full.
+
+        Elsewhere a closed output ends a command quietly; here the work of the steps that are left would be missed.
+        """
+        closed = isinstance(error, BrokenPipeError)
+        what = "the output was closed" if closed else f"{error.filename or 'standard output'}: {error.strerror}"
+        return f"{what}: {self._stopped()}"
+
+    def _stopped(self) -> str:
+        if not self.run.checkpoint.exists():
+            return "stopped before the first save"
+        return f"stopped after step {self.step}; go on with: tinygpt train --out {quote(str(self.run.path))} --resume"
+
+    def _too_much_decay(self) -> str:
+        """A step multiplies weights by 1 − rate · decay, which makes them grow where the product is above 2."""
+        rate, decay = self.options.learning_rate, self.options.weight_decay
+        if rate * decay <= 2 or decay < rate:  # else it is the rate that is too large, which is said already
+            return ""
+        return "; lower --weight-decay, which at this learning rate makes weights grow in every step"
 
     def _saved(self) -> str:
         there = self.run.checkpoint.exists()
-        return f"the last save is in {self.run.path}" if there else "nothing had been saved yet"
+        return f"the last save is in {self.run.path}" if there else "nothing of this run had been saved yet"
 
     def finish(self) -> None:
         """Prints the loss of the whole held-out text beside the baselines, draws the curve, and shows a sample."""
@@ -224,8 +266,7 @@ class _Job:
         for name, evaluation in {**self.task.baselines, self.task.this_model: result}.items():
             print(_row(name, evaluation))
         to_beat, known = list(self.task.baselines.items())[-1]
-        ratio = result.nats / known.nats
-        print(f"\n{abs(1 - ratio):.0%} {'fewer' if ratio < 1 else 'more'} bits than the {to_beat}. {self.task.does}:\n")
+        print(f"\n{_compared(result, to_beat, known)}{self.task.does}:\n")
         self.task.show(self.model, seed=self.options.seed, at_the_end=True)
         print(*self.task.scores(self.model), sep="\n")
         print(f"\neverything is in {self.run.path}: {', '.join(sorted(p.name for p in self.run.path.iterdir()))}")
@@ -253,6 +294,13 @@ def _optimizer(model: Module, o: TrainOptions) -> AdamW:
 def _row(name: str, e: Evaluation) -> str:
     bits = f"{e.bits_per_byte:>15.3f}" if e.n_bytes else f"{'–':>15}"
     return f"{name:<24} {e.loss:>22.3f} {e.perplexity:>12,.1f} {bits}"
+
+
+def _compared(result: Evaluation, to_beat: str, known: Evaluation) -> str:
+    if not known.nats:
+        return ""  # a text of one character says nothing, so that there is nothing to divide by
+    ratio = result.nats / known.nats
+    return f"{abs(1 - ratio):.0%} {'fewer' if ratio < 1 else 'more'} bits than the {to_beat}. "
 
 
 def _engine(info: dict[str, Any]) -> str:

@@ -8,6 +8,7 @@ from ..errors import BadInput
 from ..generate import translations
 from ..text.batches import pad
 from .beams import BeamOptions, print_best
+from .given_text import read_standard_input
 from .opening import open_model
 
 
@@ -32,7 +33,7 @@ def translate_command(
         raise BadInput(f"{run} has a vocabulary without <|endoftext|>, which begins and ends what is written")
     if max_new_tokens is not None and not 1 <= max_new_tokens < size:
         raise BadInput(f"--max-new-tokens must be from 1 to {size - 1}, one less than the model's context")
-    text = _standard_input() if text is None else text
+    text = read_standard_input() if text in (None, "-") else text
     sources = [text.strip()] if whole else [line.strip() for line in text.removesuffix("\n").split("\n")]
     if not any(sources):
         raise BadInput("there is no text: give one, or send it to standard input")
@@ -44,10 +45,3 @@ def translate_command(
             print(f"note: of {len(ids)} tokens the first {size} are read, which is the context", file=sys.stderr)
         begun = translations(model, *pad([ids[:size]]), end, max_new_tokens or size - 1)
         print_best(beams, begun, [end], lambda tokens: tokenizer.decode(tokens).strip(), headed=whole)
-
-
-def _standard_input() -> str:
-    try:
-        return sys.stdin.buffer.read().decode("utf-8")
-    except UnicodeDecodeError as error:
-        raise BadInput(f"standard input is not utf-8: {error.reason} at byte {error.start}") from None

@@ -73,4 +73,4 @@ class CountedBigram:
         seen = (numerator > 0) & (denominator > 0)
         if not bool(seen.all()):
             return float("inf")
-        return float(-xp.log(numerator / denominator).sum())
+        return float(0.0 - xp.log(numerator / denominator).sum())  # so that certainty costs 0.0, and not -0.0

@@ -59,7 +59,8 @@ class TransformerConfig:
         if self.n_head % self.key_heads:
             raise BadInput(f"n_head {self.n_head} is no multiple of n_kv_head {self.n_kv_head}, which serve them")
         if self.positions == "rotary" and self.channels_of_head % 2:
-            raise BadInput(f"rotary positions turn pairs of channels, and a head has {self.channels_of_head}")
+            remedy = "make head_size even" if self.head_size else "make n_embd an even multiple of n_head"
+            raise BadInput(f"rotary positions turn pairs of channels, and a head has {self.channels_of_head}: {remedy}")
 
     @property
     def key_heads(self) -> int:

@@ -36,10 +36,11 @@ def random_windows(tokens: np.ndarray, batch_size: int, block_size: int, seed: i
     tokens = checked_row(tokens)
     _at_least_one(batch_size=batch_size, block_size=block_size)
     n_starts = len(tokens) - block_size
+    _require_a_target(tokens)
     if n_starts < 1:
         raise BadInput(
             f"the text has {len(tokens)} tokens, too few for a context of {block_size}, which needs "
-            f"{block_size + 1}: lower the block size to at most {max(len(tokens) - 1, 1)} or give more text"
+            f"{block_size + 1}: lower block_size to at most {len(tokens) - 1} or give more text"
         )
     starts = drawing(seed, index).integers(n_starts, size=batch_size)
     windows = tokens[starts[:, None] + np.arange(block_size + 1)].astype(np.int64)
@@ -64,9 +65,8 @@ def meeting_windows(tokens: np.ndarray, batch_size: int, block_size: int, stride
             f"a stride of {stride} would skip targets between windows of {block_size}: "
             f"choose a stride of at most {block_size}"
         )
+    _require_a_target(tokens)
     n_targets = len(tokens) - 1
-    if n_targets < 1:
-        raise BadInput(f"the text has {len(tokens)} tokens, and scoring needs at least 2: give more text")
     n_windows = 1 + max(0, math.ceil((n_targets - block_size) / stride))
     return (
         _meeting_batch(tokens, block_size, stride, range(first, min(first + batch_size, n_windows)))
@@ -132,6 +132,11 @@ def checked_row(tokens: np.ndarray) -> np.ndarray:
             "encode the text with a tokenizer's encode_array"
         )
     return tokens
+
+
+def _require_a_target(tokens: np.ndarray) -> None:
+    if len(tokens) < 2:
+        raise BadInput(f"the text has {len(tokens)} tokens, and a prediction needs at least 2: give more text")
 
 
 def _at_least_one(**sizes: int) -> None:

@@ -93,7 +93,7 @@ class Masking:
 def mask_id(tokenizer: BaseTokenizer) -> int:
     """The id of the mask token. Raises BadInput if the vocabulary has none."""
     if tokenizer.mask_token is None:
-        raise BadInput(f"this vocabulary has no mask token: train one with special_tokens that name {MASK!r}")
+        raise BadInput(f"this vocabulary has no mask token: train one that has the special token {MASK!r}")
     return tokenizer.special_tokens[tokenizer.mask_token]
 
 

@@ -104,7 +104,7 @@ def _check(documents: Documents, n_firsts: int, room: int) -> None:
     if len(documents) < 2 or not n_firsts or not all(len(document) for document in documents):
         raise BadInput(
             "pairs of sentences need two documents or more, each with a sentence, and in one of them a sentence that "
-            "follows another: give more text"
+            "follows another: give more documents"
         )
     if room < 2:
         raise BadInput("block_size leaves no room for two sentences among the tokens around them: make it larger")

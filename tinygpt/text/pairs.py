@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from tinygpt.errors import BadInput
 from tinygpt.text.corpus.documents import draw
-from tinygpt.text.reading import check_encoding, not_encoded, refuse
+from tinygpt.text.reading import check_encoding, not_encoded, read_bytes, refuse
 
 
 class Pair(NamedTuple):
@@ -92,7 +92,7 @@ def _lines(path: str | os.PathLike[str], encoding: str) -> Iterator[tuple[str, s
     """(where, line) for each line that is not blank; `where` is the file and the line number, for messages."""
     check_encoding(encoding)
     try:
-        name, data = _unzipped(path) if Path(path).suffix == ".zip" else (str(path), Path(path).read_bytes())
+        name, data = _unzipped(path) if Path(path).suffix == ".zip" else (str(path), read_bytes(path))
     except OSError as error:
         refuse(error)
     try:

@@ -2,7 +2,9 @@
 
 import codecs
 import os
+import stat
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import NoReturn
 
@@ -13,6 +15,9 @@ from tinygpt.errors import BadInput
 CHUNK = 1 << 20
 """Bytes read at a time."""
 
+BEGINNING = 8_000
+"""Bytes at the beginning of a file among which a zero byte betrays that it is no text; git looks at as many."""
+
 
 def read_chunks(path: str | os.PathLike[str], encoding: str = "utf-8", progress: bool = False) -> Iterator[str]:
     """A file's text in chunks, unchanged; the file may be larger than memory.
@@ -20,6 +25,7 @@ def read_chunks(path: str | os.PathLike[str], encoding: str = "utf-8", progress:
     Raises BadInput, naming the file, if it cannot be read or is not valid in the encoding.
     """
     check_encoding(encoding)
+    refuse_device(path)
     decode = codecs.getincrementaldecoder(encoding)().decode
     try:
         with open(path, "rb") as file:
@@ -47,16 +53,44 @@ def _decoded(
         raise not_encoded(path, encoding, place, error) from None
 
 
+def read_bytes(path: str | os.PathLike[str]) -> bytes:
+    """The content of a file, or of a pipe that ends. Raises BadInput, naming it, if it cannot be read."""
+    refuse_device(path)
+    try:
+        return Path(path).read_bytes()
+    except OSError as error:
+        refuse(error)
+    except MemoryError:
+        raise BadInput(f"{path} is larger than the memory that is left: divide it into files, and name some") from None
+
+
+def refuse_device(path: str | os.PathLike[str]) -> None:
+    """Raises BadInput for a device, which may have no end, as /dev/zero has none."""
+    with suppress(OSError):  # whoever opens the file says what is wrong
+        mode = os.stat(path).st_mode
+        if stat.S_ISCHR(mode) or stat.S_ISBLK(mode):
+            raise BadInput(f"{path} is a device: name a file")
+
+
 def not_encoded(path: object, encoding: str, place: int, error: UnicodeDecodeError) -> BadInput:
     """The error to raise if the byte at `place` of a file is not valid in the encoding."""
     bad = f"byte {place} is 0x{error.object[error.start]:02x} ({error.reason})"
-    return BadInput(f"{path} is not {encoding}: {bad}; name its encoding, for instance --encoding latin-1")
+    return BadInput(f"{path} is not {encoding}: {bad}; {_remedy(error.object[:BEGINNING], encoding)}")
+
+
+def _remedy(beginning: bytes, encoding: str) -> str:
+    if beginning.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) and "16" not in encoding:
+        return "it begins with the mark of utf-16: name that encoding, encoding='utf-16'"
+    if b"\0" in beginning:
+        return "it has zero bytes, so it is probably no text: name a file of text"
+    return "name its encoding, for instance encoding='latin-1'"
 
 
 def refuse(error: OSError) -> NoReturn:
     """Raise BadInput for a file that cannot be read."""
     if isinstance(error, FileNotFoundError):
-        raise BadInput(f"{error.filename} does not exist: check the path") from None
+        remedy = "standard input is /dev/stdin" if os.fspath(error.filename) == "-" else "check the path"
+        raise BadInput(f"{error.filename} does not exist: {remedy}") from None
     raise BadInput(f"{error.filename} cannot be read: {error.strerror}") from None
 
 

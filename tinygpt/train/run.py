@@ -5,6 +5,8 @@
     checkpoint.safetensors  parameters, moments, step: enough to continue or to generate
     log.jsonl               one line for each step and for each evaluation
     loss.svg                the loss curves of both (also loss.png if matplotlib is installed)
+
+Until its first save a new run keeps its files in a directory inside, NEW, and those of a run that it replaces stay.
 """
 
 from __future__ import annotations
@@ -13,6 +15,7 @@ import json
 import os
 from contextlib import suppress
 from pathlib import Path
+from shlex import quote
 from typing import Any
 
 from ..errors import BadInput
@@ -22,6 +25,7 @@ from .checkpoints import Checkpoint, load_checkpoint
 
 OURS = ("config.json", "tokenizer.json", "checkpoint.safetensors", "log.jsonl", "loss.svg", "loss.png")
 UNFINISHED = tuple(f".{name}." for name in OURS)  # prefixes of files that a killed run was writing
+NEW = ".new-run"
 
 
 class Run:
@@ -29,39 +33,77 @@ class Run:
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
         self.path = Path(path)
+        self._made = False
+        self._keep_files_in(self.path)
+
+    def _keep_files_in(self, directory: Path) -> None:
         self.config, self.tokenizer, self.checkpoint, self.log, self.curve, self.curve_png = (
-            self.path / name for name in OURS
+            directory / name for name in OURS
         )
 
     @classmethod
     def create(cls, path: str | os.PathLike[str], overwrite: bool) -> Run:
-        """A new, empty run directory.
+        """A new run without files. Those of the run that it replaces are removed by `settle`, and nothing else ever is.
 
-        Raises BadInput if the directory is not empty, unless overwrite is set. Then the files of the former run are
-        removed, and nothing else: a directory that holds any other file is refused.
+        Raises BadInput as `require_room` does, and where nothing may be written.
         """
         run = cls(path)
+        run.require_room(overwrite)
+        run._keep_files_in(run.path / NEW)
+        run._made = not run.path.exists()
         try:
-            run._make_room(overwrite)
+            _remove(run.path / NEW)  # of a run that was killed before its first save
+            (run.path / NEW).mkdir(parents=True)
         except OSError as error:
             raise BadInput(f"cannot make the run directory {run.path}: {error.strerror}") from None
         return run
 
-    def _make_room(self, overwrite: bool) -> None:
-        if self.path.exists() and not self.path.is_dir():
-            raise BadInput(f"{self.path} is a file, and a run needs a directory: choose another --out")
-        there = sorted(entry.name for entry in self.path.iterdir()) if self.path.exists() else []
-        if there and not overwrite:
-            go_on = "go on with --resume" if self.checkpoint.exists() else "nothing was saved in it to go on with"
-            raise BadInput(
-                f"the run directory {self.path} exists: {go_on}, replace it with --overwrite, or choose another --out"
-            )
-        foreign = [name for name in there if name not in OURS and not name.startswith(UNFINISHED)]
-        if foreign:
+    def require_room(self, overwrite: bool) -> None:
+        """Raises BadInput if the directory is not empty, or, with overwrite, if it holds anything but a run."""
+        try:
+            if self.path.exists() and not self.path.is_dir():
+                raise BadInput(f"{self.path} is a file, and a run needs a directory: choose another --out")
+            there = sorted(entry.name for entry in self.path.iterdir()) if self.path.exists() else []
+        except OSError as error:
+            raise BadInput(f"cannot make the run directory {self.path}: {error.strerror}") from None
+        foreign = [name for name in there if name not in (*OURS, NEW) and not name.startswith(UNFINISHED)]
+        resumable = self.checkpoint.exists()
+        if foreign and (overwrite or not resumable):
             raise BadInput(f"{self.path} holds {foreign[0]!r}, which is no part of a run: choose another --out")
-        self.path.mkdir(parents=True, exist_ok=True)
-        for name in there:
-            (self.path / name).unlink()
+        if there and not overwrite:
+            go_on = "go on with --resume" if resumable else "nothing was saved in it to go on with"
+            replace_it = "" if foreign else "replace it with --overwrite, "
+            raise BadInput(f"the run directory {self.path} exists: {go_on}, {replace_it}or choose another --out")
+
+    def settle(self) -> None:
+        """Puts a new run, which has a checkpoint now, in the place of the former one; an older run stays as it is.
+
+        The checkpoint goes before the other files. Should the process be killed on the way, it is whole, the former's
+        or the new one, and holds a copy of what the others say.
+        """
+        if self.checkpoint.parent == self.path:
+            return
+        new, former = self.path / NEW, Run(self.path)
+        try:
+            for name in OURS:
+                if name != former.checkpoint.name:
+                    (self.path / name).unlink(missing_ok=True)
+            os.replace(self.checkpoint, former.checkpoint)
+            for file in new.iterdir():
+                os.replace(file, self.path / file.name)
+            new.rmdir()
+        except OSError as error:
+            raise BadInput(f"cannot write the run {self.path}: {error.strerror}") from None
+        self._keep_files_in(self.path)
+        self.remove_unfinished()
+
+    def abandon(self) -> None:
+        """Removes a new run that has not been settled; an older run stays as it is."""
+        if self.checkpoint.parent != self.path:
+            with suppress(OSError):
+                _remove(self.path / NEW)
+                if self._made:
+                    self.path.rmdir()
 
     @classmethod
     def existing(cls, path: str | os.PathLike[str]) -> Run:
@@ -70,7 +112,8 @@ class Run:
         if run.path.is_file():
             raise BadInput(f"{run.path} is a file: name the directory of a run")
         if not run.path.is_dir():
-            raise BadInput(f"there is no run directory {run.path}: train one with tinygpt train --out {run.path}")
+            named = quote(str(path))
+            raise BadInput(f"there is no run directory {run.path}: train one with tinygpt train --out {named}")
         if not run.checkpoint.exists():
             raise BadInput(
                 f"{run.path} holds no {run.checkpoint.name}: it is no run, or stopped before its first save "
@@ -84,6 +127,8 @@ class Run:
             if path.name.startswith(UNFINISHED):
                 with suppress(OSError):
                     path.unlink()
+        with suppress(OSError):
+            _remove(self.path / NEW)
 
     def load(self) -> Checkpoint:
         """The checkpoint. Raises BadInput if it is damaged, or if tokenizer.json is another tokenizer."""
@@ -120,3 +165,12 @@ class Run:
     def rewrite_log(self, entries: list[dict[str, Any]]) -> None:
         with replacing(self.log) as file:
             file.write("".join(json.dumps(entry) + "\n" for entry in entries).encode())
+
+
+def _remove(directory: Path) -> None:
+    """Removes a directory that holds nothing but files of a run. Raises OSError where it holds more."""
+    if directory.exists():
+        for file in directory.iterdir():
+            if file.name in OURS or file.name.startswith(UNFINISHED):
+                file.unlink()
+        directory.rmdir()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from collections.abc import Iterable
 from dataclasses import fields
 from difflib import get_close_matches
@@ -13,6 +14,7 @@ from ...forms import PRECISIONS
 from ..flags import Idle, refuse_idle
 
 T = TypeVar("T")
+PATHS = ("DIR", "FILE", "OUT", "PATH", "RUN", "TOKENIZER")  # metavars of files and directories
 
 
 class Help(argparse.HelpFormatter):
@@ -64,7 +66,26 @@ class AnyOrderParser(Parser):
         if unknown:
             meant = self._alike(unknown[0])
             self.error(f"unrecognized arguments: {' '.join(unknown)}" + (f"; is {meant} meant?" if meant else ""))
+        for action in self._actions:
+            value = getattr(found, action.dest, None)
+            for word in value if isinstance(value, list) else [value]:
+                if isinstance(word, str):
+                    self._require_readable(word, action)
         return found, unknown
+
+    def _require_readable(self, word: str, action: argparse.Action) -> None:
+        """Refuses an empty path, which would mean the current directory, and a text that Python could not decode."""
+        name = action.option_strings[0] if action.option_strings else action.metavar
+        if action.metavar in PATHS:
+            if not word:
+                self.error(f"{name} is empty: name a file or a directory")
+        elif any("\ud800" <= character <= "\udfff" for character in word):
+            encoding = sys.getfilesystemencoding()
+            remedy = "type it so" if encoding == "utf-8" else "set LANG to a locale of utf-8, such as C.UTF-8"
+            raise BadInput(
+                f"{name} {word[:40]!a} is not {encoding}, in which the command line is read: {remedy}, or give the "
+                "text in a file"
+            )
 
     def _alike(self, word: str) -> str | None:
         """The flag that was perhaps meant; a text without a flag is often a prompt."""

@@ -33,5 +33,7 @@ def add_chat(commands: Any) -> None:
 def _chat(given: argparse.Namespace) -> None:
     from ..chat import ChatOptions, chat_command
     from ..choosing import IDLE_WHERE_GREEDY
+    from ..given_text import require_open_input
 
+    require_open_input()
     chat_command(given.run, asked(ChatOptions, given, [IDLE_WHERE_GREEDY]))

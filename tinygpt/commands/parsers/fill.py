@@ -15,7 +15,7 @@ def add_fill(commands: Any) -> None:
     )  # fmt: skip
     p.set_defaults(run_command=_fill)
     p.add_argument("run", metavar="RUN", help="directory of a run that was trained with --task mlm")
-    p.add_argument("text", metavar="TEXT", help="a text with [MASK] in it")
+    p.add_argument("text", metavar="TEXT", help="a text with [MASK] in it (-: standard input)")
     p.add_argument("--top-k", type=int, default=5, metavar="K", help="show K candidates for each mask (default: 5)")
     p.add_argument("--json", action="store_true", help="print JSON instead of lines")
     add_device(p)
@@ -23,8 +23,10 @@ def add_fill(commands: Any) -> None:
 
 def _fill(given: argparse.Namespace) -> None:
     from ..fill import fill_command
+    from ..given_text import read_standard_input
 
-    fill_command(given.run, given.text, given.top_k, given.json, given.device, given.dtype)
+    text = given.text if given.text != "-" else read_standard_input().rstrip("\n")
+    fill_command(given.run, text, given.top_k, given.json, given.device, given.dtype)
 
 
 def add_translate(commands: Any) -> None:
@@ -39,7 +41,7 @@ def add_translate(commands: Any) -> None:
         )  # fmt: skip
         p.set_defaults(run_command=_translate, whole=whole, max_new_tokens=None)
         p.add_argument("run", metavar="RUN", help="directory of a run that was trained with --task seq2seq")
-        p.add_argument("text", metavar="TEXT", nargs="?", default=None, help="the text (default: standard input)")
+        p.add_argument("text", metavar="TEXT", nargs="?", default=None, help="the text (default, or -: standard input)")
         add_beam(p, "keep and extend the N likeliest beginnings; 1 is greedy search (default: 4)")
         p.add_argument(
             "--max-new-tokens", type=int, metavar="N", help="write at most N tokens (default: what the context holds)"

@@ -29,8 +29,8 @@ def add_score(commands: Any) -> None:
 
 
 def _score(given: argparse.Namespace) -> None:
+    from ..given_text import read_text
     from ..score import score_command
-    from ..tokenizer import read_text
 
     text = read_text(given.text, given.data, given.encoding)
     score_command(given.run, text, given.stride, given.json, given.device, given.dtype)

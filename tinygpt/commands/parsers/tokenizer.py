@@ -129,7 +129,8 @@ def _tokenizer_decode(given: argparse.Namespace) -> None:
 
 
 def _tokenizer_inspect(given: argparse.Namespace) -> None:
-    from ..tokenizer import allowed_names, read_text
+    from ..given_text import read_text
+    from ..tokenizer import allowed_names
     from ..tokenizer_inspect import inspect_command
 
     tokenizer = _opened(given)

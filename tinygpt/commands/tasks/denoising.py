@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable
 from functools import cached_property
+from shlex import quote
 from typing import Any
 
 import numpy as np
@@ -89,7 +90,7 @@ class DenoisingTask(TextTask):
         print(f"  {corrupted!r}\n  → {self.tokenizer.decode(made)!r}", flush=True)
 
     def next_command(self, run: str) -> str:
-        return f"go on from it: tinygpt train --task seq2seq --init-from {run} --data pairs.tsv --out runs/pairs"
+        return f"go on from it: tinygpt train --task seq2seq --init-from {quote(run)} --data pairs.tsv --out runs/pairs"
 
     @property
     def _end(self) -> int:

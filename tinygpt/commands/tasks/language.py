@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from functools import cached_property
+from shlex import quote
 
 import numpy as np
 
@@ -65,4 +66,4 @@ class LanguageTask(TextTask):
         write_sample(model, self.tokenizer, LAST_SAMPLE_TOKENS if at_the_end else SAMPLE_TOKENS, seed)
 
     def next_command(self, run: str) -> str:
-        return f"more of it: tinygpt generate {run} --prompt 'The '"
+        return f"more of it: tinygpt generate {quote(run)} --prompt 'The '"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from functools import cached_property
+from shlex import quote
 from typing import ClassVar
 
 import numpy as np
@@ -87,7 +88,8 @@ class MaskedTask(TextTask):
         return ["\nhidden tokens guessed right", *(f"{name:<40} {each:>6.1%}" for name, each in accuracy.items())]
 
     def next_command(self, run: str) -> str:
-        return f"try it: tinygpt fill {run} 'The {self.tokenizer.mask_token} of the list is returned.'"
+        text = quote(f"The {self.tokenizer.mask_token} of the list is returned.")
+        return f"try it: tinygpt fill {quote(run)} {text}"
 
     def whole_validation(self) -> Iterable[MaskedBatch]:
         o = self.options

@@ -34,6 +34,13 @@ class NextSentenceTask(MaskedTask):
                 "--next-sentence needs a vocabulary that puts something around two sentences: "
                 "leave --init-from out, and train with --tokenizer bpe"
             )
+        if min(len(self.learn_from), len(self.held_out)) < 2:
+            n = len(data.documents)
+            held_out = len(self.held_out) if n > 1 else "a part"
+            raise BadInput(
+                "--next-sentence needs two documents to learn from and two held out; each file is a document, and of "
+                f"the {n} here {held_out} would be held out: give more files"
+            )
         for name, documents in (("to learn from", self.learn_from), ("held out", self.held_out)):
             try:
                 self.drawn(documents, options.seed, 0)

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property, partial
+from shlex import quote
 from typing import Any
 
 import numpy as np
@@ -142,7 +143,7 @@ class PairTask(Task):
         return lines
 
     def next_command(self, run: str) -> str:
-        return f"try it: tinygpt translate {run} {next(iter(self._unseen))!r}"
+        return f"try it: tinygpt translate {quote(run)} {quote(next(iter(self._unseen)))}"
 
     @property
     def _end(self) -> int:

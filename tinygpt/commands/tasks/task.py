@@ -16,7 +16,7 @@ from ...text.tokenizer import BaseTokenizer
 from ...train.evaluate import Evaluation
 from ...train.losses import Loss
 from ..options import TrainOptions
-from ..prepare import Texts, read_corpus
+from ..prepare import Texts, corpus_of
 
 SAMPLE_TOKENS, LAST_SAMPLE_TOKENS = 60, 160
 
@@ -111,7 +111,7 @@ class TextTask(Task):
 
     @staticmethod
     def read(options: TrainOptions) -> Corpus:
-        return read_corpus(options)
+        return corpus_of(options)
 
     @property
     def learn_from(self) -> Any:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from tinygpt.errors import BadInput
 from tinygpt.text.corpus.documents import Corpus, Document
-from tinygpt.text.reading import check_encoding, not_encoded, refuse
+from tinygpt.text.reading import check_encoding, not_encoded, read_bytes, refuse
 
 TEXT_SUFFIXES = (".txt", ".text", ".md", ".markdown", ".rst", ".org", ".tex")
 """The suffixes of the files read inside a directory; a file that is named itself is read whatever its suffix."""
@@ -33,7 +33,8 @@ def read_files(paths: Iterable[str | os.PathLike[str]], encoding: str = "utf-8")
                 raise BadInput(f"{path} is empty: give a file with text in it")
         if path.is_dir() and not any(path.resolve() in file.parents for file in documents):
             raise _nothing_in(path)
-    more = f" and {len(named) - 1} more" if len(named) > 1 else ""
+    different = len({path.resolve() for path in named})
+    more = f" and {different - 1} more" if different > 1 else ""
     return Corpus(f"{named[0]}{more}", tuple(documents.values()))
 
 
@@ -56,6 +57,8 @@ def _several(paths: Iterable[str | os.PathLike[str]]) -> list[str | os.PathLike[
     paths = [paths] if isinstance(paths, str | os.PathLike) else list(paths)
     if not paths:
         raise BadInput("no file or directory was given to read")
+    if not all(map(os.fspath, paths)):
+        raise BadInput("the empty name is that of no file: name a file or a directory")
     return paths
 
 
@@ -75,10 +78,7 @@ def _files_under(directory: Path) -> Iterator[Path]:
 
 
 def _read(path: Path, encoding: str) -> str:
-    try:
-        data = path.read_bytes()
-    except OSError as error:
-        refuse(error)
+    data = read_bytes(path)
     try:
         text = data.decode(encoding)
     except UnicodeDecodeError as error:

@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from numbers import Integral
 from os import PathLike
 from typing import Any, Self
 
@@ -92,7 +93,7 @@ class Tokenizer(BaseTokenizer):
         tokenizer's own `vocab_size` is smaller than the one asked for. Many texts are counted in several processes, by
         default as many as there are cores.
 
-        Raises BadInput if `vocab_size` has no room for the 256 bytes and the special tokens.
+        Raises BadInput if `vocab_size` has no room for the 256 bytes and the special tokens, or is no whole number.
         """
         special_tokens, n_merges = _room_for_merges(vocab_size, special_tokens, min_frequency)
         pieces = count_pieces(checked_texts(texts), special_tokens, pattern, processes)
@@ -241,8 +242,9 @@ class Tokenizer(BaseTokenizer):
 
         Raises BadInput if they are not among the special tokens.
         """
-        if absent := {CLASSIFY, SEPARATE} - self.special_tokens.keys():
-            raise BadInput(f"this vocabulary has no {min(absent)} to put around texts: train one with special_tokens")
+        if not {CLASSIFY, SEPARATE} <= self.special_tokens.keys():
+            names = f"{CLASSIFY!r} and {SEPARATE!r}"
+            raise BadInput(f"this vocabulary lacks what is put around texts: train one with the special tokens {names}")
         single, pair = as_bert(self.special_tokens[CLASSIFY], self.special_tokens[SEPARATE])
         conventions = replace(self.conventions, single=single, pair=pair)
         return type(self)(
@@ -287,6 +289,9 @@ class Tokenizer(BaseTokenizer):
 def _room_for_merges(vocab_size: int, special_tokens: Iterable[str], min_frequency: int) -> tuple[list[str], int]:
     """The special tokens, checked, and how many merges fit beside them and the 256 bytes."""
     special_tokens = checked_names(special_tokens)
+    for name, number in (("vocab_size", vocab_size), ("min_frequency", min_frequency)):
+        if not isinstance(number, Integral) or isinstance(number, bool):
+            raise BadInput(f"{name} must be a whole number, not {number!r}")
     n_merges = vocab_size - 256 - len(special_tokens)
     if n_merges < 0:
         raise BadInput(

@@ -14,6 +14,7 @@ from typing import Any
 
 from tinygpt.errors import BadInput
 from tinygpt.files import replacing
+from tinygpt.text.reading import refuse_device
 
 FORMAT = "tinygpt-tokenizer-2"
 
@@ -48,6 +49,7 @@ def write(path: str | PathLike[str], definition: dict[str, Any]) -> None:
 
 def read_bytes(path: str | PathLike[str]) -> bytes:
     """The content of a file. Raises BadInput if it cannot be read."""
+    refuse_device(path)
     try:
         return Path(path).read_bytes()
     except OSError as error:

@@ -40,6 +40,7 @@ def compile_pattern(pattern: str) -> regex.Pattern:
     if len(pattern) > LONGEST_PATTERN or copies > MOST_COPIES:
         raise BadInput(f"the pattern {pattern[:80]!r} is too large: {len(pattern)} characters, repeated {copies} times")
     try:
+        regex.compile(pattern)  # alone, so that the place of a mistake is counted in it
         compiled = regex.compile(f"(?:{pattern})|[\\s\\S]")
     except (regex.error, RecursionError) as error:
         raise BadInput(f"the pattern {pattern!r} is not a regular expression: {error}") from None

@@ -61,7 +61,7 @@ def read_tokenizer(path: str | PathLike[str], hints: Hints = Hints()) -> tuple[B
     kind = _kind(path, files.read_bytes(path))
     for name in ("merges", "name", "pattern", "special_tokens", "cased"):
         if getattr(hints, name) not in (None, False) and name not in _UNDERSTOOD[kind]:
-            raise BadInput(f"{path} is of the format {kind}, in which {name.replace('_', ' ')} cannot be given")
+            raise BadInput(f"{path} is of the format {kind}, which has no use for the argument {name}")
     if kind == "gpt2":
         return _read_gpt2(path, hints), kind
     if kind == "tiktoken":

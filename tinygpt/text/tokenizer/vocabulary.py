@@ -215,12 +215,13 @@ def checked_names(names: Iterable[str]) -> list[str]:
     if isinstance(names, str):
         raise BadInput(f"special_tokens must be several strings: put {names!r} in a list")
     names = list(names)
-    first_place: dict[str, int] = {}
-    for place, name in enumerate(names):
+    seen: set[str] = set()
+    for name in names:
         if not isinstance(name, str) or not name:
-            raise BadInput(f"special_tokens[{place}] must be a string that is not empty, not {name!r}")
-        if first_place.setdefault(name, place) != place:
-            raise BadInput(f"special_tokens[{place}] repeats {name!r}")
+            raise BadInput(f"special_tokens: a name must be a string that is not empty, not {name!r}")
+        if name in seen:
+            raise BadInput(f"special_tokens: {name!r} is named twice")
+        seen.add(name)
     return names
 
 

@@ -114,7 +114,7 @@ class WordPiece(BaseTokenizer):
         if _is_json(data):
             loaded = super().load(path)
             if lowercase not in (None, loaded.lowercase):
-                raise BadInput(f"{path} was saved with lowercase={loaded.lowercase}: leave lowercase out")
+                raise BadInput(f"{path} was saved with lowercase={loaded.lowercase}: leave the argument lowercase out")
             return loaded
         with files.naming(path):
             return cls(_lines_of(data), lowercase is not False)
