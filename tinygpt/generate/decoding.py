@@ -102,8 +102,8 @@ def _check_reader(reader: OneText, model: Any, texts: list[list[int]], max_new_t
         )
 
 
-class Batch:
-    """Texts that are being written at the same time."""
+class Batch(Iterator[tuple[int, Written]]):
+    """Texts that are being written at the same time. It can be gone through once; after a break it goes on."""
 
     def __init__(
         self,
@@ -116,12 +116,16 @@ class Batch:
     ) -> None:
         self.read, self.texts, self.rule, self.keys, self.stop_tokens = read, texts, rule, keys, stop_tokens
         self.max_new_tokens, self.going_on = max_new_tokens, set(range(len(texts)))
+        self._written = self._rounds()
 
     def end(self, number: int) -> None:
         """Ends this text: nothing more is written to it."""
         self.going_on.discard(number)
 
-    def __iter__(self) -> Iterator[tuple[int, Written]]:
+    def __next__(self) -> tuple[int, Written]:
+        return next(self._written)
+
+    def _rounds(self) -> Iterator[tuple[int, Written]]:
         rows = sorted(self.going_on)  # the text that each row of the reader holds
         for n in range(self.max_new_tokens):
             if not rows:
