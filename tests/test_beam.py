@@ -252,6 +252,15 @@ def test_the_length_penalties():
     assert wu_penalty(1)(-2.0, 2) < wu_penalty(1)(-3.0, 7) and wu_penalty(0)(-2.0, 2) > wu_penalty(0)(-3.0, 7)
 
 
+@pytest.mark.parametrize("penalty", [wu_penalty, power_penalty])
+def test_length_penalties_that_no_text_could_have(penalty):
+    for alpha in (16.5, -17, 1e6, -1e308, np.nan, np.inf):
+        with pytest.raises(BadInput, match="length_penalty must be from -16 to 16"):
+            penalty(alpha)
+    for alpha in (16, -16):
+        assert -np.inf < penalty(alpha)(-1e9, 2**62) <= 0
+
+
 def test_memory_is_that_of_the_caches():
     """Self attention's for prompt and new tokens but the last, and for each beam; cross attention's for the source."""
     texts = beginnings(decided("gpt", 0, n_layer=2), 5)

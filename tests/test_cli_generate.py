@@ -111,7 +111,8 @@ def test_rules_reach_the_draw(command, trained):
         (["--beam", "0"], "--beam"),
         (["--beam", "2", "--best", "3"], "--best"),
         (["--beam", "2", "--best", "0"], "--best"),
-        (["--beam", "2", "--length-penalty", "nan"], "--length-penalty"),
+        *((["--beam", "2", "--length-penalty", alpha], "alpha of --length-penalty must be from -16 to 16, not")
+          for alpha in ("nan", "inf", "-inf", "1e6", "-1e308", "-1E+2")),
         (["--beam", "2", "--prompt", "the cat " * 9], "context is 16"),
         (["--warmth", "3"], "--warmth"),
     ],

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
 
@@ -26,8 +25,7 @@ class BeamOptions:
     def __post_init__(self) -> None:
         if self.beam < 1:
             raise BadInput(f"--beam must be at least 1, not {self.beam}")
-        if not math.isfinite(self.length_penalty):
-            raise BadInput(f"--length-penalty must be a number, not {self.length_penalty}")
+        wu_penalty(self.length_penalty)  # checks its number, before a model is opened
         if not 1 <= self.best <= self.beam:
             raise BadInput(f"--best must be from 1 to the {self.beam} of --beam, not {self.best}")
 
