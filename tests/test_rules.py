@@ -7,7 +7,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from autograd import Key
+from autograd import Key, softmax
 from tinygpt.errors import BadInput
 from tinygpt.generate import chain, min_p, sample, temperature, top_k, top_p
 from tinygpt.generate.sampling import greedy
@@ -28,6 +28,27 @@ def test_extreme_temperatures_do_not_overflow_into_nonsense(t):
     logits = np.array([1.0, 3.0, 2.0], dtype=np.float32)
     tokens = {sample(temperature(t)(logits, ()), Key(n)) for n in range(50)}
     assert tokens == ({1} if t < 1 else {0, 1, 2})
+
+
+@given(LOGITS | WITH_TIES, st.sets(st.integers(0, 11)), st.sampled_from([1e-310, 5e-324, 1e-300, 1e308]))
+@settings(max_examples=60, deadline=None)
+def test_a_tiny_temperature_leaves_the_likeliest_and_a_huge_one_all(logits, out, t):
+    logits[[i for i in out if i < len(logits)]] = -np.inf
+    with np.errstate(over="raise", invalid="raise"):
+        divided = temperature(t)(logits, ())
+    assert divided.max() < np.inf and not np.isnan(divided).any()
+    np.testing.assert_array_equal(np.isneginf(divided[np.isneginf(logits)]), True)
+    if np.isfinite(logits).any():
+        likely = softmax(divided).data
+        assert likely[logits == logits.max()] == pytest.approx(likely.max(), rel=1e-12), "ties stay ties"
+        assert t < 1 or likely[np.isfinite(logits)].min() == pytest.approx(likely.max(), rel=1e-12)
+
+
+def test_where_a_temperature_overflows_the_likeliest_are_left():
+    logits = np.array([-3.0, -np.inf, -2.0, -2.0, -1e300])
+    np.testing.assert_array_equal(temperature(1e-310)(logits, ()), [-np.inf, -np.inf, 0.0, 0.0, -np.inf])
+    nothing = np.full(3, -np.inf)
+    np.testing.assert_array_equal(temperature(1e-310)(nothing, ()), nothing)
 
 
 @pytest.mark.parametrize("t", [0, -1, math.nan, math.inf])

@@ -146,10 +146,8 @@ def test_rules_leave_what_they_were_given(logits, tokens):
 @pytest.mark.parametrize(
     ("make", "words"),
     [
-        (lambda: repetition_penalty(0), "repetition penalty"),
-        (lambda: repetition_penalty(-1.2), "repetition penalty"),
-        (lambda: repetition_penalty(math.nan), "repetition penalty"),
-        (lambda: repetition_penalty(math.inf), "repetition penalty"),
+        *((lambda theta=theta: repetition_penalty(theta), "repetition_penalty must be from 1e-200 to 1e")
+          for theta in (0, -1.2, math.nan, math.inf, 1e-308, 1e308)),
         (lambda: no_repeat_ngram(0), "no_repeat_ngram"),
         (lambda: banned([[1], []]), "at least one token"),
         (lambda: banned([[6]])(np.zeros(6), []), "outside 0 … 5"),

@@ -7,7 +7,6 @@ V vocabulary; logits (V,) on the CPU.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import suppress
 
@@ -18,21 +17,26 @@ from ..text.tokenizer import BaseTokenizer
 from ..text.tokenizer.pretokens import text_to_bytes
 from .sampling import Rule
 
+LARGEST_THETA = 1e200  # times a logit in float32, which is at most 3.4e38, it is still a number in float64
+
 
 def repetition_penalty(theta: float) -> Rule:
     """Makes each token that occurs in the text less likely (theta above 1), by the same factor however often it occurs.
 
     The paper divides every such logit, which would favour a token whose logit is negative; here that logit is
     multiplied. Unlike the other rules, this one changes if a constant is added to all logits, although softmax does
-    not. Raises BadInput for a theta that is not a finite number above 0.
+    not. Raises BadInput for a theta outside 1e-200 … 1e200.
 
     Formula: logits_i ← logits_i / θ where logits_i > 0, else logits_i · θ, for every i that is written
     Paper: Keskar et al. 2019, "CTRL: a conditional transformer language model", section 4.1
     Example: examples/06_generation.py
     Test: tests/test_rules_history.py
     """
-    if not (theta > 0 and math.isfinite(theta)):
-        raise BadInput(f"the repetition penalty must be a number above 0, not {theta} (1 changes nothing)")
+    if not 1 / LARGEST_THETA <= theta <= LARGEST_THETA:
+        raise BadInput(
+            f"repetition_penalty must be from {1 / LARGEST_THETA:g} to {LARGEST_THETA:g}, not {theta} "
+            "(1 changes nothing)"
+        )
 
     def penalize(logits: np.ndarray, tokens: Sequence[int]) -> np.ndarray:
         logits, written = logits.astype(np.float64), np.unique(np.asarray(tokens, dtype=np.int64))
