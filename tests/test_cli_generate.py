@@ -86,8 +86,8 @@ def test_rules_reach_the_draw(command, trained):
 @pytest.mark.parametrize(
     ("options", "words"),
     [
-        (["--temperature", "0"], "--top-k=1 always takes"),
-        (["--temperature", "nan"], "temperature"),
+        (["--temperature", "0"], "--temperature must be a finite number above 0, not 0.0; --greedy"),
+        (["--temperature", "nan"], "--temperature must"),
         (["--top-k", "0"], "--top-k must"),
         (["--top-p", "1.5"], "--top-p must"),
         (["--top-p", "nan"], "--top-p must"),
@@ -96,8 +96,7 @@ def test_rules_reach_the_draw(command, trained):
         (["--top-k", "99"], "--top-k 99"),
         (["--min-p", "0"], "--min-p must"),
         (["--min-p", "nan"], "--min-p must"),
-        (["--repetition-penalty", "0"], "repetition penalty"),
-        (["--repetition-penalty", "nan"], "repetition penalty"),
+        *((["--repetition-penalty", theta], "--repetition-penalty must") for theta in ("0", "nan", "1e-308")),
         (["--no-repeat-ngram", "0"], "--no-repeat-ngram must"),
         (["--ban", "cat", ""], "--ban"),
         (["--stop", ""], "--stop"),
@@ -246,4 +245,5 @@ def test_drafts_that_make_no_sense(command, trained, tmp_path, data):
     assert_refused(command(*line, "--draft", tmp_path / "none"), "none")
     assert_refused(command(*line, "--ahead", "3"), "--ahead", "--draft")
     assert_refused(command(*line, "--draft", trained, "--ahead", "0"), "--ahead")
-    assert_refused(command(*line[:-1], "99", "--draft", trained), f"context of {CONTEXT} tokens")
+    assert_refused(command(*line[:-1], "99", "--draft", trained), f"--max-new-tokens must be at most {CONTEXT - 4}")
+    assert_refused(command(*line[:3], "the cat sat on it", *line[4:], "--draft", trained), "has 17 tokens")

@@ -10,16 +10,20 @@ from hypothesis import strategies as st
 from autograd import Key
 from tinygpt.errors import BadInput
 from tinygpt.generate import (
+    Batch,
     StopAt,
     chain,
     generate,
     generate_with_logprobs,
     lay_out,
+    min_p,
     next_logits,
     no_repeat_ngram,
+    repetition_penalty,
     stream_text,
     temperature,
     top_k,
+    top_p,
 )
 from tinygpt.model import GPT, GPTConfig
 from tinygpt.text.tokenizer import StreamDecoder, Tokenizer
@@ -118,6 +122,17 @@ def test_a_rule_with_a_memory_reaches_beyond_the_context():
 def test_a_text_for_which_the_rules_leave_nothing_says_so():
     with pytest.raises(BadInput, match="exclude every token"):
         write(19, prompt=(4,), rule=no_repeat_ngram(1))
+
+
+@pytest.mark.parametrize("rule", [top_k(2), top_p(0.5), min_p(0.5), temperature(2.0), repetition_penalty(2.0)])
+@pytest.mark.parametrize("wrong", [[1.0, np.nan, 2.0, 3.0], [1.0, np.inf, 2.0, 3.0], [-np.inf] * 4])
+def test_predictions_that_are_no_numbers_are_not_blamed_on_the_rules(rule, wrong):
+    def read(texts):
+        return np.array([wrong], dtype=np.float32)
+
+    for keys in (None, [Key(0)]):
+        with pytest.raises(BadInput, match="not finite"), np.errstate(all="raise"):
+            list(Batch(read, [[0]], 1, rule, keys, ()))
 
 
 @pytest.mark.parametrize("options", [{}, {"key": Key(4), "rule": chain(temperature(3.0), top_k(4))}])

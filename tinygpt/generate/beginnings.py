@@ -20,7 +20,7 @@ from ..errors import BadInput
 from ..model import Seq2Seq
 from .decoding import check_prompt
 from .reading import make_reader
-from .sampling import Rule, require_a_choice
+from .sampling import Rule, require_predictions
 
 
 class Reads(Protocol):
@@ -71,7 +71,7 @@ class Beginnings:
         """
         texts = self.tokens.tolist()
         logits = self.read(texts).astype(np.float64)
-        require_a_choice(logits)
+        require_predictions(logits)
         if self.rule is not None:
             logits = np.stack([self.rule(row, tokens) for row, tokens in zip(logits, texts)])
         return log_softmax(logits).data

@@ -12,7 +12,7 @@ from autograd import Key
 from ..errors import BadInput
 from .context import slides
 from .reading import OneText, make_reader
-from .sampling import Rule, greedy, sample
+from .sampling import Rule, greedy, require_predictions, sample
 
 
 class Written(NamedTuple):
@@ -142,6 +142,7 @@ class Batch(Iterator[tuple[int, Written]]):
     def _next(self, number: int, n: int, logits: np.ndarray) -> Written | None:
         """Chooses token n of a text and appends it; None where the text ends."""
         text = self.texts[number]
+        require_predictions(logits)
         allowed = logits if self.rule is None else self.rule(logits, text)
         token = greedy(allowed) if self.keys is None else sample(allowed, self.keys[number].fold("token", n))
         if token in self.stop_tokens:
