@@ -107,7 +107,7 @@ def test_rules_reach_the_draw(command, trained):
         (["--num-samples", "-1"], "--num-samples"),
         (["--seed", "-1"], "--seed"),
         (["--prompt", "the cat " * 9], "context is 16"),
-        (["--beam", "0"], "--beam"),
+        *((["--beam", width], "--beam must be from 1 to 1000, not") for width in ("0", "1001", "1000000000")),
         (["--beam", "2", "--best", "3"], "--best"),
         (["--beam", "2", "--best", "0"], "--best"),
         *((["--beam", "2", "--length-penalty", alpha], "alpha of --length-penalty must be from -16 to 16, not")
@@ -174,8 +174,32 @@ def test_rules_that_look_at_the_text_reach_the_draw(command, trained):
 
 
 def test_a_text_for_which_the_rules_leave_nothing(command, trained):
-    line = ["generate", trained, "--prompt", "the", "--no-repeat-ngram", "1", "--max-new-tokens", "99"]
-    assert_refused(command(*line), "exclude every token")
+    """The sentence about it begins a line, as what was written before it was shown."""
+    for prompt, options in (("the", []), ("the", ["--draft", trained, "--max-new-tokens", "13"]), ("", [])):
+        line = ["generate", trained, "--prompt", prompt, "--no-repeat-ngram", "1", "--max-new-tokens", "99"]
+        result = command(*line, "--temperature", "9", "--ban", *"abcdefghijklmnopqrstu", ".", *options)
+        assert_refused(result, "exclude every token")
+        assert len(result.out) > len(prompt) + 1 and result.out.endswith("\n")
+        assert result.out.count("\n\n") == 0
+
+
+def test_more_samples_than_anybody_can_wait_for_begin_at_once(command, trained, monkeypatch):
+    class Enough(Exception):
+        pass
+
+    shown = []
+
+    def noting(*words, **options):
+        shown.append(words[0])
+        if len(shown) > 3:
+            raise Enough
+
+    monkeypatch.setattr(writing, "print", noting, raising=False)
+    for options in ([], ["--draft", trained]):
+        shown.clear()
+        with pytest.raises(Enough):
+            command("generate", trained, "--num-samples", 10**9, "--max-new-tokens", "5", *options)
+        assert shown[0].startswith("sample 1")
 
 
 def test_stop_strings_are_not_shown(command, trained):

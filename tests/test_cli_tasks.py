@@ -154,7 +154,7 @@ class TestPairs:
         [
             ([" \n"], ["no text"]),
             (["the cat\nthe ☃"], ["'☃' (U+2603)"]),
-            (["a", "--beam", "0"], ["at least 1"]),
+            (["a", "--beam", "0"], ["from 1 to"]),
             (["a", "--best", "5"], ["--best"]),
             (["a", "--max-new-tokens", "16"], ["to 15"]),
         ],

@@ -83,9 +83,11 @@ def generate_command(run: str, options: GenerateOptions) -> None:
     if options.draft is not None:
         draft = Draft(options.draft, run, tokenizer, options.ahead, options.device, options.dtype)
     rule = rule_for(model, tokenizer, options, *_not_ended_early(options, tokenizer))
-    keys = None if options.greedy else [Key(options.seed).fold("sample", n) for n in range(options.num_samples)]
+    key = None if options.greedy else Key(options.seed)
     write = write_samples if draft is None else draft.write_samples
-    for written in write(model, tokenizer, options.prompt, options.max_new_tokens, keys, rule, options.stop):
+    for written in write(
+        model, tokenizer, options.prompt, options.max_new_tokens, key, rule, options.stop, options.num_samples
+    ):
         if options.logprobs:
             _print_logprobs(tokenizer, written)
     if draft is not None:
