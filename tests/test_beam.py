@@ -277,6 +277,7 @@ def test_memory_is_that_of_the_caches():
     [("seq2seq", {"longest": 9}, "9 tokens is longer than the model's context of 8"),
      ("seq2seq", {"longest": 0}, "at least 1"), ("gpt", {"longest": 0}, "at least 1"), ("gpt", {"end": -1}, "id -1"),
      ("seq2seq", {"end": V}, "end is the id 4"), ("gpt", {"width": 0}, "width must be"),
+     ("gpt", {"width": 2.5}, "width must be a whole"), ("gpt", {"longest": 2.5}, "max_new_tokens must be a whole"),
      ("gpt", {"early_stopping": "ever"}, "early_stopping must be")],
 )  # fmt: skip
 def test_searches_that_cannot_be(kind, changes, message):
@@ -289,7 +290,7 @@ def test_searches_that_cannot_be(kind, changes, message):
 @pytest.mark.parametrize(
     ("prompts", "message"),
     [([], "one length"), ([[]], "at least one token"), ([[1], [1, 2]], r"\[1, 2\]"), ([[1] * 9], "context is 8"),
-     ([[1, V]], "ids outside 0 … 3"), ([[-1]], "ids outside 0 … 3")],
+     ([[1, V]], "ids outside 0 … 3"), ([[-1]], "ids outside 0 … 3"), ([[1.5]], "1.5 among its ids")],
 )  # fmt: skip
 def test_prompts_that_cannot_be_read(prompts, message):
     with pytest.raises(BadInput, match=message):

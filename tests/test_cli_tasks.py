@@ -95,8 +95,10 @@ class TestMaskedLanguageModeling:
 
     @pytest.mark.parametrize(
         ("arguments", "words"),
-        [(["no mat"], ["no mask"]), (["a [MASK]", "--top-k", "0"], ["at least 1"]), (["a [MASK]" * 50], ["context"])],
-    )
+        [(["no mat"], ["no mask"]), (["a [MASK]", "--top-k", "0"], ["--top-k", "at least 1"]),
+         (["a [MASK]", "--top-k", "999999"], ["--top-k must be at most the", "999999"]),
+         (["a [MASK]" * 50], ["context"])],
+    )  # fmt: skip
     def test_texts_that_cannot_be_filled(self, command, encoder, arguments, words):
         assert_refused(command("fill", encoder, *arguments), *words)
 

@@ -153,11 +153,20 @@ def test_each_token_comes_with_the_log_probability_that_the_model_gave_it(option
         (list(range(9)), "9 tokens, and the context is 8"),
         ([19], r"outside 0 … 18"),
         ([-1], r"outside 0 … 18"),
+        ([1.5], "1.5 among its ids"),
+        (["a"], "'a' among its ids"),
     ],
 )
 def test_a_prompt_that_cannot_be_read_is_refused(prompt, words):
     with pytest.raises(BadInput, match=words):
         write(prompt=prompt)
+
+
+@pytest.mark.parametrize("n", [-1, 2.5, np.nan])
+def test_numbers_of_tokens_that_make_no_sense(n):
+    with pytest.raises(BadInput, match="max_new_tokens must be a whole number of at least 0"):
+        write(n)
+    assert len(write(np.int64(2), prompt=np.array([1, 2]))) == 2
 
 
 def test_a_stream_never_shows_half_a_character():

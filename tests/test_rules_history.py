@@ -148,12 +148,13 @@ def test_rules_leave_what_they_were_given(logits, tokens):
     [
         *((lambda theta=theta: repetition_penalty(theta), "repetition_penalty must be from 1e-200 to 1e")
           for theta in (0, -1.2, math.nan, math.inf, 1e-308, 1e308)),
-        (lambda: no_repeat_ngram(0), "no_repeat_ngram"),
+        *((lambda n=n: no_repeat_ngram(n), "no_repeat_ngram must be a whole number")
+          for n in (0, 2.5, math.nan, True, "2")),
         (lambda: banned([[1], []]), "at least one token"),
         (lambda: banned([[6]])(np.zeros(6), []), "outside 0 … 5"),
         (lambda: banned([[-1]])(np.zeros(6), []), "outside 0 … 5"),
         (lambda: banned_words(["a", ""], TOKENIZER), "at least one character"),
-        (lambda: min_length(-1, 0), "minimum length"),
+        *((lambda n=n: min_length(n, 0), "the minimum length must be a whole number") for n in (-1, 1.5)),
     ],
 )
 def test_rules_that_make_no_sense(make, words):

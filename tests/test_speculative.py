@@ -199,7 +199,10 @@ def test_a_draft_that_the_rules_leave_nothing_guesses_no_further():
     ("draft", "prompt", "n", "ahead", "words"),
     [
         (decided(0, 4), [1], 3, 4, "the draft has 4 tokens and the model 3"),
-        (OTHER, [1], 3, 0, "at least 1 token ahead, not 0"),
+        (OTHER, [1], 3, 0, "ahead must be a whole number of at least 1, not 0"),
+        (OTHER, [1], 3, 1.5, "ahead must be a whole number"),
+        (OTHER, [1], 2.5, 4, "max_new_tokens must be a whole number"),
+        (OTHER, [1.0], 3, 4, "1.0 among its ids"),
         (OTHER, [1], 8, 4, "max_new_tokens must be at most 7$"),
         (OTHER, [1] * 8, 3, 4, "the prompt has 8, so shorten it, or leave out the draft$"),
         (OTHER, [], 3, 4, "at least one token"),

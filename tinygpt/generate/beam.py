@@ -14,7 +14,7 @@ from typing import Literal, NamedTuple
 
 import numpy as np
 
-from ..errors import BadInput
+from ..errors import BadInput, require_whole
 from .beginnings import Beginnings
 from .sampling import greedy, require_a_choice
 
@@ -116,8 +116,7 @@ def beam_search(
     Example: examples/09_translation.py
     Test: tests/test_beam.py
     """
-    if width < 1:
-        raise BadInput(f"the beam's width must be at least 1, not {width}")
+    require_whole("the beam's width", width, 1)
     if not isinstance(early_stopping, bool) and early_stopping != "never":
         raise BadInput(f'early_stopping must be True, False or "never", not {early_stopping!r}')
     _require_ends(ends, texts)

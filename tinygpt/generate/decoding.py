@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
+from numbers import Integral
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from autograd import Key
 
-from ..errors import BadInput
+from ..errors import BadInput, require_whole
 from .context import slides
 from .reading import OneText, make_reader
 from .sampling import Rule, greedy, require_predictions, sample
@@ -80,6 +81,7 @@ def generate_batch(
     """
     if keys is not None and len(keys) != len(prompts):
         raise BadInput(f"there are {len(prompts)} prompts and {len(keys)} keys: give one key for each prompt")
+    require_whole("max_new_tokens", max_new_tokens, 0)
     alike = len(set(map(tuple, prompts))) == 1
     for number, prompt in enumerate(prompts):
         check_prompt(model, prompt, "the prompt" if alike else f"prompt {number}")
@@ -167,5 +169,8 @@ def check_prompt(model: Any, prompt: Sequence[int], name: str) -> None:
         raise BadInput(f"{name} needs at least one token: begin with the end-of-text token, or with a newline")
     if len(prompt) > config.block_size and not slides(model):
         raise BadInput(f"{name} has {len(prompt)} tokens, and the context is {config.block_size}: shorten it")
+    for token in prompt:
+        if not isinstance(token, Integral):
+            raise BadInput(f"{name} has {token!r} among its ids, which must be whole numbers")
     if not all(0 <= token < config.vocab_size for token in prompt):
         raise BadInput(f"{name} has ids outside 0 … {config.vocab_size - 1}: was it made by another tokenizer?")

@@ -12,7 +12,7 @@ from contextlib import suppress
 
 import numpy as np
 
-from ..errors import BadInput
+from ..errors import BadInput, require_whole
 from ..text.tokenizer import BaseTokenizer
 from ..text.tokenizer.pretokens import text_to_bytes
 from .sampling import Rule
@@ -50,15 +50,14 @@ def repetition_penalty(theta: float) -> Rule:
 def no_repeat_ngram(n: int) -> Rule:
     """No sequence of n tokens occurs twice; the prompt counts. With n = 1 no token occurs twice.
 
-    Raises BadInput for an n below 1.
+    Raises BadInput for an n that is not a whole number above 0.
 
     Formula: logits_i ← −∞ where some t has (x_t … x_{t+n−1}) = (the last n − 1 tokens, i)
     Paper: Paulus, Xiong & Socher 2017, "A deep reinforced model for abstractive summarization", section 2.5
     Example: examples/06_generation.py
     Test: tests/test_rules_history.py
     """
-    if n < 1:
-        raise BadInput(f"no_repeat_ngram must be at least 1, not {n}")
+    require_whole("no_repeat_ngram", n, 1)
 
     def exclude(logits: np.ndarray, tokens: Sequence[int]) -> np.ndarray:
         if len(tokens) < n:
@@ -124,8 +123,7 @@ def min_length(length: int, end: int) -> Rule:
     Example: examples/06_generation.py
     Test: tests/test_rules_history.py
     """
-    if length < 0:
-        raise BadInput(f"the minimum length must be at least 0, not {length}")
+    require_whole("the minimum length", length, 0)
     not_yet = banned([[end]])
     return lambda logits, tokens: not_yet(logits, tokens) if len(tokens) < length else logits
 

@@ -19,7 +19,7 @@ import numpy as np
 
 from autograd import Key, softmax
 
-from ..errors import BadInput
+from ..errors import BadInput, require_whole
 
 Rule = Callable[[np.ndarray, Sequence[int]], np.ndarray]
 """rule(logits, tokens) → logits, as a new array where it changes any."""
@@ -62,15 +62,14 @@ def temperature(t: float) -> Rule:
 def top_k(k: int) -> Rule:
     """Keeps the k likeliest tokens; tokens that tie with the k-th stay too.
 
-    Raises BadInput for a k below 1 and, when it is applied, for one beyond the vocabulary.
+    Raises BadInput for a k that is not a whole number above 0 and, when it is applied, for one beyond the vocabulary.
 
     Formula: logits_i ← −∞ where logits_i < the k-th largest
     Paper: Fan, Lewis & Dauphin 2018, "Hierarchical neural story generation", section 5.4
     Example: examples/06_generation.py
     Test: tests/test_rules.py
     """
-    if k < 1:
-        raise BadInput(f"top_k must be at least 1, not {k}")
+    require_whole("top_k", k, 1)
 
     def keep(logits: np.ndarray, tokens: Sequence[int]) -> np.ndarray:
         if k > logits.size:

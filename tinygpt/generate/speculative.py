@@ -15,7 +15,7 @@ import numpy as np
 
 from autograd import Key, softmax
 
-from ..errors import BadInput
+from ..errors import BadInput, require_whole
 from ..model import GPT
 from .decoding import Written, check_prompt, log_probability
 from .reading import OneText
@@ -53,8 +53,8 @@ def speculative_generate(
             f"the draft has {sizes[1]} tokens and the model {sizes[0]}: both need the same tokenizer, and "
             "tables of one size"
         )
-    if ahead < 1:
-        raise BadInput(f"a draft must guess at least 1 token ahead, not {ahead}")
+    require_whole("ahead", ahead, 1)
+    require_whole("max_new_tokens", max_new_tokens, 0)
     if len(prompt) + max_new_tokens > context:
         left = context - len(prompt)
         remedy = f"so max_new_tokens must be at most {left}" if left > 0 else "so shorten it, or leave out the draft"
