@@ -9,6 +9,7 @@ import pytest
 from autograd import Key, log_softmax, no_grad
 from tinygpt.errors import BadInput
 from tinygpt.generate import (
+    Beginnings,
     beam,
     beam_search,
     chain,
@@ -179,6 +180,30 @@ def test_what_stops_a_search(kind, penalty, monkeypatch):
     for each in (soon, guessed):
         assert all(few[0].score <= whole[0].score + 1e-9 for few, whole in zip(each, certain))
     assert tokens(soon) != tokens(certain) or penalty == "power -1", "how a search stops is seen nowhere"
+
+
+class Told:
+    """In place of a model: the probabilities of the next token after the tokens that were written."""
+
+    def __init__(self, after):
+        self.after = after
+
+    def __call__(self, texts):
+        with np.errstate(divide="ignore"):
+            return np.log([self.after[tuple(text[1:])] for text in texts])
+
+    def keep(self, rows):
+        pass
+
+
+def test_a_search_stops_where_what_is_open_would_score_no_better_now():
+    """1 1 is then as likely as the worse of two results. It would end as the best, as the score rises with length."""
+    told = Told({(): [0, 0.5, 0.5], (1,): [0.5, 0.5, 0], (2,): [0.6, 0.2, 0.2], (1, 1): [1, 0, 0],
+                 (2, 1): [1, 0, 0], (2, 2): [1, 0, 0]})  # fmt: skip
+    for early_stopping, expected in ((False, [[2], [1]]), ("never", [[1, 1], [2]])):
+        texts = Beginnings(told, np.array([[0]]), 3, 4)
+        (found,) = beam_search(texts, [0], 2, power_penalty(1.0), early_stopping)
+        assert [each.tokens for each in found] == expected
 
 
 def tokens(found):

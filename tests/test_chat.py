@@ -165,6 +165,14 @@ def test_the_oldest_exchanges_are_forgotten_when_there_is_no_room(prompts):
     assert all(len(TOKENIZER.encode(prompt)) <= 40 for prompt in prompts)
 
 
+def test_an_answer_that_may_be_long_is_left_half_of_the_context(prompts):
+    talk = conversation(context=60, max_new_tokens=200)
+    said = ["".join(talk.answer(text)) for text in ("a", "b")]
+    assert said == ["answer 1", "answer 2"] and prompts[1] == "u: a\na: answer 1\nu: b\na:"
+    "".join(talk.answer("c"))
+    assert prompts[2] == "u: b\na: answer 2\nu: c\na:" and talk.forgotten == 1
+
+
 def test_a_message_that_leaves_no_room_is_refused_and_not_remembered(prompts):
     talk = conversation(context=30, max_new_tokens=200)
     "".join(talk.answer("hi"))

@@ -256,6 +256,10 @@ def test_a_draft_changes_nothing_but_the_time(command, trained, tmp_path, data):
         assert drafted.out == command(*line, "--greedy").out and drafted.status == 0
         assert "accepted" in drafted.err and len(drafted.err.splitlines()) == 1
     assert "10 tokens, 10 were accepted (100%); 2 forward" in command(*line, "--draft", trained, "--ahead", "5").err
+    new = command(*line[:-1], "--greedy").out.removeprefix("the ")
+    for stop in (new[4], new[2:6]):
+        stopped = command(*line, "--greedy", "--stop", stop, "--draft", trained)
+        assert stopped.out == command(*line, "--greedy", "--stop", stop).out, "nor are tokens counted behind a stop"
     several = command(*line[:-1], "--draft", trained, "--num-samples", "3")
     assert several.out.count("sample ") == 3 and len(several.err.splitlines()) == 1
 

@@ -25,6 +25,7 @@ from tinygpt.generate import (
     top_k,
     top_p,
 )
+from tinygpt.generate.reading import OneText
 from tinygpt.model import GPT, GPTConfig
 from tinygpt.text.tokenizer import StreamDecoder, Tokenizer
 from tinygpt.train import AdamW
@@ -98,6 +99,20 @@ def test_tokens_come_one_by_one():
     next(stream)
     next(stream)
     assert len(asked) == 2
+
+
+def test_a_reading_that_was_stopped_is_forgotten(monkeypatch):
+    reader, text = OneText(MODEL), [1, 2, 3, 4]
+    expected = reader.logits(text, 1)
+
+    def stopped(*_):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(reader, "hidden", stopped)
+        with pytest.raises(KeyboardInterrupt):
+            reader.logits([1, 2, 5, 6], 1)
+    np.testing.assert_allclose(reader.logits(text, 1), expected, rtol=1e-5, atol=1e-6)
 
 
 def test_stop_tokens_end_the_text_and_are_not_part_of_it():

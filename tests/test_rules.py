@@ -160,6 +160,18 @@ def test_the_least_number_that_a_key_may_give_draws_a_possible_token():
     assert sample(np.array([-np.inf, -np.inf, 0.0, 0.0]), Zero()) == 2
 
 
+def test_the_greatest_number_that_a_key_may_give_draws_a_possible_token():
+    """Also where the probabilities add up to a little less than it."""
+
+    class AlmostOne:
+        def uniform(self, n):
+            return np.full(n, 1 - 2.0**-53)
+
+    assert np.cumsum(softmax(np.zeros(10)).data)[-1] <= 1 - 2.0**-53
+    assert sample(np.zeros(10), AlmostOne()) == 9
+    assert sample(np.array([*np.zeros(10), -np.inf]), AlmostOne()) == 9
+
+
 @pytest.mark.parametrize("p", [0, -0.5, 1.01, math.nan, math.inf])
 def test_min_p_that_makes_no_sense(p):
     with pytest.raises(BadInput, match="min_p"):
@@ -199,7 +211,7 @@ def test_ties_under_top_p_take_the_smallest_set_and_the_lowest_ids(logits, p, ra
     assert sorted(shuffled) == sorted(top_p(p)(logits, ())), "as much mass, wherever the tokens stand"
 
 
-@pytest.mark.parametrize("n", [3, 7, 10, 100, 1000])
+@pytest.mark.parametrize("n", [3, 7, 10, 100, 1000, 50257])  # the last is GPT-2's vocabulary
 def test_top_p_counts_equal_tokens_exactly(n):
     for k in {1, n // 3 + 1, n // 2 + 1, n}:
         assert np.isfinite(top_p((k - 0.5) / n)(np.zeros(n, dtype=np.float32), ())).sum() == k

@@ -124,6 +124,17 @@ def test_a_vocabulary_of_characters_without_a_space():
     assert excluded(banned_words(["ab", "c", "猫"], tokenizer), [0], 3) == {1, 2}
 
 
+def test_every_token_that_spells_a_banned_word_is_banned():
+    class Twins:
+        vocab_size = 4
+
+        def token_bytes(self, number):
+            return [b"a", b"b", b"a", b"ab"][number]
+
+    assert excluded(banned_words(["a"], Twins()), [], 4) == {0, 2}
+    assert excluded(banned_words(["ba"], Twins()), [1], 4) == {0, 2}
+
+
 @pytest.mark.parametrize("prompt", [0, 3])
 def test_no_text_ends_before_its_time(prompt):
     rule = min_length(prompt + 5, end=2)

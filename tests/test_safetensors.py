@@ -7,6 +7,7 @@ import stat
 import sys
 import tracemalloc
 from contextlib import suppress
+from itertools import permutations
 
 import numpy as np
 import pytest
@@ -89,6 +90,13 @@ def test_arrays_may_stand_at_any_byte(tmp_path):
     path = written(tmp_path / "f", {"a": entry("U8", [1], (0, 1)), "b": entry("F64", [1], (1, 9))}, b"\x07" + b"\0" * 8)
     arrays, _ = safetensors.load(path)
     assert arrays["a"][0] == 7 and arrays["b"][0] == 0.0
+
+
+def test_an_empty_array_may_stand_anywhere_in_the_header(tmp_path):
+    entries = {"full": entry(), "first": entry(shape=[0], offsets=(0, 0)), "last": entry(shape=[0], offsets=(8, 8))}
+    for names in permutations(entries):
+        arrays, _ = safetensors.load(written(tmp_path / "f", {name: entries[name] for name in names}, bytes(8)))
+        assert {name: array.shape for name, array in arrays.items()} == {"full": (2,), "first": (0,), "last": (0,)}
 
 
 def test_loaded_arrays_are_read_only(tmp_path):

@@ -186,6 +186,15 @@ def test_a_draft_with_a_shorter_context_guesses_as_long_as_it_can():
     assert tokens_of(blind) == list(generate(target, [1] * 9, 5)) and blind.proposed == 0
 
 
+def test_a_draft_guesses_until_its_context_is_full():
+    """Reading 8 tokens it guesses the ninth: 5 guesses after the first token, and 2 after the seventh."""
+    target = decided(1, 7, 24, positions="rotary")
+    draft = decided(1, 7, 8, positions="rotary")
+    writing = speculative_generate(target, draft, [1], 23, ahead=5)
+    assert tokens_of(writing) == list(generate(target, [1], 23))
+    assert writing.proposed == writing.accepted == 7
+
+
 def test_a_draft_that_the_rules_leave_nothing_guesses_no_further():
     """Only the target's own text may be found impossible."""
     rule = no_repeat_ngram(1)  # of three tokens, each once
