@@ -38,8 +38,9 @@ def generate(
     key, the likeliest token is taken. context.py says what the model sees of a text longer than its context. reader: a
     OneText of this model. It keeps its cache between calls, so a prompt that begins like the last text is read only
     from where they differ. The weights must not have changed since.
-    Raises BadInput for an empty prompt, ids outside the vocabulary, and, where positions are absolute, a prompt longer
-    than the context; with a reader, also for a text that may grow longer than the reader has room for.
+    Raises BadInput for an empty prompt, ids outside the vocabulary, fractions, predictions that are not finite, and,
+    where positions are absolute, a prompt longer than the context; with a reader, also for a text that may grow longer
+    than the reader has room for.
 
     Formula: x_t ~ p(x_t | x_0 … x_{t−1})
     Paper: Bengio et al. 2003, "A neural probabilistic language model", section 1
