@@ -7,22 +7,9 @@ mutate.py plants them one at a time.
 from __future__ import annotations
 
 from shutil import which
-from typing import NamedTuple
 
-
-class Mutant(NamedTuple):
-    """`old`, which stands exactly once in `file`, becomes `new`; `pytest tests/{test}.py -k {keyword}` must fail."""
-
-    file: str
-    old: str
-    new: str
-    keyword: str
-    test: str = "test_gradients"
-
-
-def mutants(file: str, *rows: tuple[str, ...]) -> list[Mutant]:
-    return [Mutant(file, *row) for row in rows]
-
+from mutant import mutants
+from mutants_of_generation import GENERATION, READING
 
 KERNELS, ENGINE, ERRORS, ADAM = "test_kernels", "test_engine", "test_engine_errors", "test_adam"
 DEVICE, HALF, MIXED = "test_train_on_device", "test_precision", "test_mixed_precision"
@@ -337,4 +324,6 @@ PRECISION = [
     *mutants("tinygpt/train/checkpoints.py", ("wide(optimizer.value_of(p))", "wide(p.data)", "Checkpoints", MIXED)),
 ]  # fmt: skip
 
-MUTANTS = [*ELEMENTARY, *BACKWARD, *COMPOSED, *REFERENCE, *FAST, *CUDA, *TRAINING, *PROCESS, *PRECISION]
+MUTANTS = [
+    *ELEMENTARY, *BACKWARD, *COMPOSED, *REFERENCE, *FAST, *CUDA, *TRAINING, *PROCESS, *PRECISION, *GENERATION, *READING,
+]  # fmt: skip

@@ -9,6 +9,7 @@ import pytest
 from autograd import Key, log_softmax, no_grad
 from tinygpt.errors import BadInput
 from tinygpt.generate import (
+    Beginnings,
     beam,
     beam_search,
     chain,
@@ -181,6 +182,30 @@ def test_what_stops_a_search(kind, penalty, monkeypatch):
     assert tokens(soon) != tokens(certain) or penalty == "power -1", "how a search stops is seen nowhere"
 
 
+class Told:
+    """In place of a model: the probabilities of the next token after the tokens that were written."""
+
+    def __init__(self, after):
+        self.after = after
+
+    def __call__(self, texts):
+        with np.errstate(divide="ignore"):
+            return np.log([self.after[tuple(text[1:])] for text in texts])
+
+    def keep(self, rows):
+        pass
+
+
+def test_a_search_stops_where_what_is_open_would_score_no_better_now():
+    """1 1 is then as likely as the worse of two results. It would end as the best, as the score rises with length."""
+    told = Told({(): [0, 0.5, 0.5], (1,): [0.5, 0.5, 0], (2,): [0.6, 0.2, 0.2], (1, 1): [1, 0, 0],
+                 (2, 1): [1, 0, 0], (2, 2): [1, 0, 0]})  # fmt: skip
+    for early_stopping, expected in ((False, [[2], [1]]), ("never", [[1, 1], [2]])):
+        texts = Beginnings(told, np.array([[0]]), 3, 4)
+        (found,) = beam_search(texts, [0], 2, power_penalty(1.0), early_stopping)
+        assert [each.tokens for each in found] == expected
+
+
 def tokens(found):
     return [[each.tokens for each in hypotheses] for hypotheses in found]
 
@@ -252,6 +277,15 @@ def test_the_length_penalties():
     assert wu_penalty(1)(-2.0, 2) < wu_penalty(1)(-3.0, 7) and wu_penalty(0)(-2.0, 2) > wu_penalty(0)(-3.0, 7)
 
 
+@pytest.mark.parametrize("penalty", [wu_penalty, power_penalty])
+def test_length_penalties_that_no_text_could_have(penalty):
+    for alpha in (16.5, -17, 1e6, -1e308, np.nan, np.inf):
+        with pytest.raises(BadInput, match="length_penalty must be from -16 to 16"):
+            penalty(alpha)
+    for alpha in (16, -16):
+        assert -np.inf < penalty(alpha)(-1e9, 2**62) <= 0
+
+
 def test_memory_is_that_of_the_caches():
     """Self attention's for prompt and new tokens but the last, and for each beam; cross attention's for the source."""
     texts = beginnings(decided("gpt", 0, n_layer=2), 5)
@@ -268,6 +302,7 @@ def test_memory_is_that_of_the_caches():
     [("seq2seq", {"longest": 9}, "9 tokens is longer than the model's context of 8"),
      ("seq2seq", {"longest": 0}, "at least 1"), ("gpt", {"longest": 0}, "at least 1"), ("gpt", {"end": -1}, "id -1"),
      ("seq2seq", {"end": V}, "end is the id 4"), ("gpt", {"width": 0}, "width must be"),
+     ("gpt", {"width": 2.5}, "width must be a whole"), ("gpt", {"longest": 2.5}, "max_new_tokens must be a whole"),
      ("gpt", {"early_stopping": "ever"}, "early_stopping must be")],
 )  # fmt: skip
 def test_searches_that_cannot_be(kind, changes, message):
@@ -280,7 +315,7 @@ def test_searches_that_cannot_be(kind, changes, message):
 @pytest.mark.parametrize(
     ("prompts", "message"),
     [([], "one length"), ([[]], "at least one token"), ([[1], [1, 2]], r"\[1, 2\]"), ([[1] * 9], "context is 8"),
-     ([[1, V]], "ids outside 0 … 3"), ([[-1]], "ids outside 0 … 3")],
+     ([[1, V]], "ids outside 0 … 3"), ([[-1]], "ids outside 0 … 3"), ([[1.5]], "1.5 among its ids")],
 )  # fmt: skip
 def test_prompts_that_cannot_be_read(prompts, message):
     with pytest.raises(BadInput, match=message):

@@ -9,8 +9,8 @@ from command_line import CONTEXT, assert_refused
 from autograd import Key
 from tinygpt.commands.chat import converse
 from tinygpt.errors import BadInput
+from tinygpt.generate import chain, generate, temperature
 from tinygpt.generate import chat as chat_module
-from tinygpt.generate import generate, temperature
 from tinygpt.generate.bare import NewTokens
 from tinygpt.generate.chat import Conversation
 from tinygpt.model import GPT, GPTConfig
@@ -165,6 +165,14 @@ def test_the_oldest_exchanges_are_forgotten_when_there_is_no_room(prompts):
     assert all(len(TOKENIZER.encode(prompt)) <= 40 for prompt in prompts)
 
 
+def test_an_answer_that_may_be_long_is_left_half_of_the_context(prompts):
+    talk = conversation(context=60, max_new_tokens=200)
+    said = ["".join(talk.answer(text)) for text in ("a", "b")]
+    assert said == ["answer 1", "answer 2"] and prompts[1] == "u: a\na: answer 1\nu: b\na:"
+    "".join(talk.answer("c"))
+    assert prompts[2] == "u: b\na: answer 2\nu: c\na:" and talk.forgotten == 1
+
+
 def test_a_message_that_leaves_no_room_is_refused_and_not_remembered(prompts):
     talk = conversation(context=30, max_new_tokens=200)
     "".join(talk.answer("hi"))
@@ -183,6 +191,49 @@ def test_an_answer_that_is_not_heard_to_its_end_is_remembered_as_far_as_it_came(
     pieces.close()
     "".join(talk.answer("two"))
     assert prompts[1] == "u: one\na: ans\nu: two\na:"
+
+
+def test_an_answer_that_failed_is_not_remembered(typed):
+    """Its beginning was shown; what comes next is written as if the message had never been sent."""
+
+    def few(logits, tokens):
+        return letters(logits, tokens) if tokens[-4:].count(ord("q")) < 1 else np.full_like(logits, -np.inf)
+
+    def q(logits, tokens):
+        return np.where(np.arange(len(logits)) == ord("q"), logits, -np.inf) if len(tokens) > 18 else logits
+
+    talk, fresh = (conversation(200, rule=chain(few, q)) for _ in range(2))
+    pieces, shown = talk.answer("first"), ""
+    with pytest.raises(BadInput, match="exclude every token"):
+        for piece in pieces:
+            shown += piece
+    assert shown.endswith("q") and len(shown) > 3
+    assert talk.exchanges == [] and talk.answered == 0
+    said = typed(fresh, "first", "first")
+    assert said.out == f"{shown}\n{shown}\n" and said.err.count("exclude every token") == 2
+
+
+def test_weights_changed_in_place_are_read_anew_when_told():
+    talk, fresh = (conversation(200, rule=letters) for _ in range(2))
+    for each in (talk, fresh):
+        for p in each.model.parameters():  # fresh weights hardly look at what was said
+            p.data = p.data * 30
+        each.exchanges = [(Message("user", "one"), Message("assistant", "two"))]
+    "".join(talk.answer("three"))
+    talk.exchanges.pop()
+    for each in (talk, fresh):
+        for p in each.model.parameters():
+            p.data[...] *= -0.7
+    talk.read_anew()
+    assert "".join(talk.answer("three")) == "".join(fresh.answer("three"))
+
+
+def test_a_conversation_needs_room():
+    with pytest.raises(BadInput, match=r"system=.xxxx.* takes 28 tokens, and the context is 28"):
+        conversation(28, system="x" * 21)
+    conversation(29, system="x" * 21)
+    with pytest.raises(BadInput, match="the template takes 6 tokens"):
+        conversation(6)
 
 
 def interrupted(pieces, after):
@@ -264,6 +315,8 @@ def test_the_command(command, trained, monkeypatch):
     assert_refused(chat("--top-k", "99"), "--top-k 99")
     assert_refused(chat("--max-new-tokens", "0"), "--max-new-tokens")
     assert_refused(chat("--template", "opera"), "opera")
+    assert_refused(chat("--template", "transcript"), "'U'")
+    assert_refused(chat("--system", "the cat " * 9), "--system='the cat", "takes 74 tokens, and the context is 16")
     lines[:] = ["t" * CONTEXT]
     assert f"context is {CONTEXT}" in chat().err
     assert_refused(command("chat", trained / "none"), "no run")
@@ -271,4 +324,4 @@ def test_the_command(command, trained, monkeypatch):
 
 def test_input_that_is_no_text(command, trained, monkeypatch):
     monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(b"\xff\xfe\n"), encoding="utf-8"))
-    assert_refused(command("chat", trained), "standard input is not utf-8")
+    assert_refused(command("chat", trained, "--template", "lines"), "standard input is not utf-8")

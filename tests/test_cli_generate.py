@@ -86,8 +86,8 @@ def test_rules_reach_the_draw(command, trained):
 @pytest.mark.parametrize(
     ("options", "words"),
     [
-        (["--temperature", "0"], "--top-k=1 always takes"),
-        (["--temperature", "nan"], "temperature"),
+        (["--temperature", "0"], "--temperature must be a finite number above 0, not 0.0; --greedy"),
+        (["--temperature", "nan"], "--temperature must"),
         (["--top-k", "0"], "--top-k must"),
         (["--top-p", "1.5"], "--top-p must"),
         (["--top-p", "nan"], "--top-p must"),
@@ -96,8 +96,7 @@ def test_rules_reach_the_draw(command, trained):
         (["--top-k", "99"], "--top-k 99"),
         (["--min-p", "0"], "--min-p must"),
         (["--min-p", "nan"], "--min-p must"),
-        (["--repetition-penalty", "0"], "repetition penalty"),
-        (["--repetition-penalty", "nan"], "repetition penalty"),
+        *((["--repetition-penalty", theta], "--repetition-penalty must") for theta in ("0", "nan", "1e-308")),
         (["--no-repeat-ngram", "0"], "--no-repeat-ngram must"),
         (["--ban", "cat", ""], "--ban"),
         (["--stop", ""], "--stop"),
@@ -108,10 +107,11 @@ def test_rules_reach_the_draw(command, trained):
         (["--num-samples", "-1"], "--num-samples"),
         (["--seed", "-1"], "--seed"),
         (["--prompt", "the cat " * 9], "context is 16"),
-        (["--beam", "0"], "--beam"),
+        *((["--beam", width], "--beam must be from 1 to 1000, not") for width in ("0", "1001", "1000000000")),
         (["--beam", "2", "--best", "3"], "--best"),
         (["--beam", "2", "--best", "0"], "--best"),
-        (["--beam", "2", "--length-penalty", "nan"], "--length-penalty"),
+        *((["--beam", "2", "--length-penalty", alpha], "alpha of --length-penalty must be from -16 to 16, not")
+          for alpha in ("nan", "inf", "-inf", "1e6", "-1e308", "-1E+2")),
         (["--beam", "2", "--prompt", "the cat " * 9], "context is 16"),
         (["--warmth", "3"], "--warmth"),
     ],
@@ -174,8 +174,32 @@ def test_rules_that_look_at_the_text_reach_the_draw(command, trained):
 
 
 def test_a_text_for_which_the_rules_leave_nothing(command, trained):
-    line = ["generate", trained, "--prompt", "the", "--no-repeat-ngram", "1", "--max-new-tokens", "99"]
-    assert_refused(command(*line), "exclude every token")
+    """The sentence about it begins a line, as what was written before it was shown."""
+    for prompt, options in (("the", []), ("the", ["--draft", trained, "--max-new-tokens", "13"]), ("", [])):
+        line = ["generate", trained, "--prompt", prompt, "--no-repeat-ngram", "1", "--max-new-tokens", "99"]
+        result = command(*line, "--temperature", "9", "--ban", *"abcdefghijklmnopqrstu", ".", *options)
+        assert_refused(result, "exclude every token")
+        assert len(result.out) > len(prompt) + 1 and result.out.endswith("\n")
+        assert result.out.count("\n\n") == 0
+
+
+def test_more_samples_than_anybody_can_wait_for_begin_at_once(command, trained, monkeypatch):
+    class Enough(Exception):
+        pass
+
+    shown = []
+
+    def noting(*words, **options):
+        shown.append(words[0])
+        if len(shown) > 3:
+            raise Enough
+
+    monkeypatch.setattr(writing, "print", noting, raising=False)
+    for options in ([], ["--draft", trained]):
+        shown.clear()
+        with pytest.raises(Enough):
+            command("generate", trained, "--num-samples", 10**9, "--max-new-tokens", "5", *options)
+        assert shown[0].startswith("sample 1")
 
 
 def test_stop_strings_are_not_shown(command, trained):
@@ -232,6 +256,10 @@ def test_a_draft_changes_nothing_but_the_time(command, trained, tmp_path, data):
         assert drafted.out == command(*line, "--greedy").out and drafted.status == 0
         assert "accepted" in drafted.err and len(drafted.err.splitlines()) == 1
     assert "10 tokens, 10 were accepted (100%); 2 forward" in command(*line, "--draft", trained, "--ahead", "5").err
+    new = command(*line[:-1], "--greedy").out.removeprefix("the ")
+    for stop in (new[4], new[2:6]):
+        stopped = command(*line, "--greedy", "--stop", stop, "--draft", trained)
+        assert stopped.out == command(*line, "--greedy", "--stop", stop).out, "nor are tokens counted behind a stop"
     several = command(*line[:-1], "--draft", trained, "--num-samples", "3")
     assert several.out.count("sample ") == 3 and len(several.err.splitlines()) == 1
 
@@ -245,4 +273,5 @@ def test_drafts_that_make_no_sense(command, trained, tmp_path, data):
     assert_refused(command(*line, "--draft", tmp_path / "none"), "none")
     assert_refused(command(*line, "--ahead", "3"), "--ahead", "--draft")
     assert_refused(command(*line, "--draft", trained, "--ahead", "0"), "--ahead")
-    assert_refused(command(*line[:-1], "99", "--draft", trained), f"context of {CONTEXT} tokens")
+    assert_refused(command(*line[:-1], "99", "--draft", trained), f"--max-new-tokens must be at most {CONTEXT - 4}")
+    assert_refused(command(*line[:3], "the cat sat on it", *line[4:], "--draft", trained), "has 17 tokens")

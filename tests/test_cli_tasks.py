@@ -102,8 +102,10 @@ class TestMaskedLanguageModeling:
 
     @pytest.mark.parametrize(
         ("arguments", "words"),
-        [(["no mat"], ["no mask"]), (["a [MASK]", "--top-k", "0"], ["at least 1"]), (["a [MASK]" * 50], ["context"])],
-    )
+        [(["no mat"], ["no mask"]), (["a [MASK]", "--top-k", "0"], ["--top-k", "at least 1"]),
+         (["a [MASK]", "--top-k", "999999"], ["--top-k must be at most the", "999999"]),
+         (["a [MASK]" * 50], ["context"])],
+    )  # fmt: skip
     def test_texts_that_cannot_be_filled(self, command, encoder, arguments, words):
         assert_refused(command("fill", encoder, *arguments), *words)
 
@@ -163,7 +165,7 @@ class TestPairs:
         [
             ([" \n"], ["no text"]),
             (["the cat\nthe ☃"], ["'☃' (U+2603)"]),
-            (["a", "--beam", "0"], ["at least 1"]),
+            (["a", "--beam", "0"], ["from 1 to"]),
             (["a", "--best", "5"], ["--best"]),
             (["a", "--max-new-tokens", "16"], ["to 15"]),
         ],

@@ -10,17 +10,22 @@ from hypothesis import strategies as st
 from autograd import Key
 from tinygpt.errors import BadInput
 from tinygpt.generate import (
+    Batch,
     StopAt,
     chain,
     generate,
     generate_with_logprobs,
     lay_out,
+    min_p,
     next_logits,
     no_repeat_ngram,
+    repetition_penalty,
     stream_text,
     temperature,
     top_k,
+    top_p,
 )
+from tinygpt.generate.reading import OneText
 from tinygpt.model import GPT, GPTConfig
 from tinygpt.text.tokenizer import StreamDecoder, Tokenizer
 from tinygpt.train import AdamW
@@ -96,6 +101,20 @@ def test_tokens_come_one_by_one():
     assert len(asked) == 2
 
 
+def test_a_reading_that_was_stopped_is_forgotten(monkeypatch):
+    reader, text = OneText(MODEL), [1, 2, 3, 4]
+    expected = reader.logits(text, 1)
+
+    def stopped(*_):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(reader, "hidden", stopped)
+        with pytest.raises(KeyboardInterrupt):
+            reader.logits([1, 2, 5, 6], 1)
+    np.testing.assert_allclose(reader.logits(text, 1), expected, rtol=1e-5, atol=1e-6)
+
+
 def test_stop_tokens_end_the_text_and_are_not_part_of_it():
     whole = write(30, key=Key(3))
     for stop in (whole[0], whole[10]):
@@ -120,6 +139,17 @@ def test_a_text_for_which_the_rules_leave_nothing_says_so():
         write(19, prompt=(4,), rule=no_repeat_ngram(1))
 
 
+@pytest.mark.parametrize("rule", [top_k(2), top_p(0.5), min_p(0.5), temperature(2.0), repetition_penalty(2.0)])
+@pytest.mark.parametrize("wrong", [[1.0, np.nan, 2.0, 3.0], [1.0, np.inf, 2.0, 3.0], [-np.inf] * 4])
+def test_predictions_that_are_no_numbers_are_not_blamed_on_the_rules(rule, wrong):
+    def read(texts):
+        return np.array([wrong], dtype=np.float32)
+
+    for keys in (None, [Key(0)]):
+        with pytest.raises(BadInput, match="not finite"), np.errstate(all="raise"):
+            list(Batch(read, [[0]], 1, rule, keys, ()))
+
+
 @pytest.mark.parametrize("options", [{}, {"key": Key(4), "rule": chain(temperature(3.0), top_k(4))}])
 def test_each_token_comes_with_the_log_probability_that_the_model_gave_it(options):
     written = list(generate_with_logprobs(MODEL, [1, 2], 12, **options))
@@ -138,11 +168,20 @@ def test_each_token_comes_with_the_log_probability_that_the_model_gave_it(option
         (list(range(9)), "9 tokens, and the context is 8"),
         ([19], r"outside 0 … 18"),
         ([-1], r"outside 0 … 18"),
+        ([1.5], "1.5 among its ids"),
+        (["a"], "'a' among its ids"),
     ],
 )
 def test_a_prompt_that_cannot_be_read_is_refused(prompt, words):
     with pytest.raises(BadInput, match=words):
         write(prompt=prompt)
+
+
+@pytest.mark.parametrize("n", [-1, 2.5, np.nan])
+def test_numbers_of_tokens_that_make_no_sense(n):
+    with pytest.raises(BadInput, match="max_new_tokens must be a whole number of at least 0"):
+        write(n)
+    assert len(write(np.int64(2), prompt=np.array([1, 2]))) == 2
 
 
 def test_a_stream_never_shows_half_a_character():

@@ -157,3 +157,23 @@ def test_a_model_without_a_cache_writes_the_same():
 def test_prompts_that_cannot_be_read(prompts, keys, words):
     with pytest.raises(BadInput, match=words):
         generate_batch(MODEL, prompts, 5, keys=keys)
+
+
+def test_a_batch_is_gone_through_once_and_goes_on_after_a_break():
+    written, batch = [[] for _ in PROMPTS], generate_batch(MODEL, PROMPTS, 12, RULE, KEYS)
+    for n, (number, each) in enumerate(batch):
+        written[number].append(each.token)
+        if n == 17:  # in the middle of a round
+            break
+    for number, each in batch:
+        written[number].append(each.token)
+    assert written == texts_of(generate_batch(MODEL, PROMPTS, 12, RULE, KEYS), 4)
+    assert list(batch) == []
+
+
+def test_a_reader_says_when_a_text_outgrows_it():
+    read = Reader(MODEL, 4)
+    read([[1, 2, 3]])
+    read([[1, 2, 3, 4]])
+    with pytest.raises(BadInput, match="outgrows the 4 tokens"):
+        read([[1, 2, 3, 4, 5]])

@@ -7,6 +7,8 @@ import numpy as np
 import pytest
 from gpt2_directory import a_directory, change_settings, change_weights, in_parts, refused, write_index
 
+from tinygpt import safetensors
+
 pytestmark = pytest.mark.core
 
 
@@ -69,6 +71,10 @@ WEIGHTS_THAT_DO_NOT_FIT = {
     "twice": (put("h.1.ln_2.weight", np.ones(8, np.float32)), "twice"),
     "a head that is not tied": (put("lm_head.weight", np.ones((300, 8), np.float32)), "tie_word_embeddings"),
     "a head that is a number": (put("lm_head.weight", np.float32(1).reshape(())), "tie_word_embeddings"),
+    "a head of another type": (
+        lambda arrays: arrays.update({"lm_head.weight": arrays["transformer.wte.weight"].astype(np.float64)}),
+        "tie_word_embeddings",
+    ),
     "none": (lambda arrays: {"x": np.ones(1)}, "wte.weight is missing"),
 }
 
@@ -157,5 +163,8 @@ def test_an_index_that_lies(theirs):
         write_index(theirs, index)
         refused(theirs, *words)
     write_index(theirs, {"weight_map": place})
+    held = {file: {n: np.array(a) for n, a in safetensors.load(theirs / file)[0].items()} for file in (first, second)}
+    safetensors.save(theirs / other, held[other] | {name: held[place[name]][name]}, {})
+    refused(theirs, other, f"holds {name}")
     (theirs / first).unlink()
     refused(theirs, first)

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from autograd import Key
+from autograd import Key, softmax
 from tinygpt.errors import BadInput
 from tinygpt.generate import chain, min_p, sample, temperature, top_k, top_p
 from tinygpt.generate.sampling import greedy
@@ -30,16 +30,38 @@ def test_extreme_temperatures_do_not_overflow_into_nonsense(t):
     assert tokens == ({1} if t < 1 else {0, 1, 2})
 
 
+@given(LOGITS | WITH_TIES, st.sets(st.integers(0, 11)), st.sampled_from([1e-310, 5e-324, 1e-300, 1e308]))
+@settings(max_examples=60, deadline=None)
+def test_a_tiny_temperature_leaves_the_likeliest_and_a_huge_one_all(logits, out, t):
+    logits[[i for i in out if i < len(logits)]] = -np.inf
+    with np.errstate(over="raise", invalid="raise"):
+        divided = temperature(t)(logits, ())
+    assert divided.max() < np.inf and not np.isnan(divided).any()
+    np.testing.assert_array_equal(np.isneginf(divided[np.isneginf(logits)]), True)
+    if np.isfinite(logits).any():
+        likely = softmax(divided).data
+        assert likely[logits == logits.max()] == pytest.approx(likely.max(), rel=1e-12), "ties stay ties"
+        assert t < 1 or likely[np.isfinite(logits)].min() == pytest.approx(likely.max(), rel=1e-12)
+
+
+def test_where_a_temperature_overflows_the_likeliest_are_left():
+    logits = np.array([-3.0, -np.inf, -2.0, -2.0, -1e300])
+    np.testing.assert_array_equal(temperature(1e-310)(logits, ()), [-np.inf, -np.inf, 0.0, 0.0, -np.inf])
+    nothing = np.full(3, -np.inf)
+    np.testing.assert_array_equal(temperature(1e-310)(nothing, ()), nothing)
+
+
 @pytest.mark.parametrize("t", [0, -1, math.nan, math.inf])
 def test_temperatures_that_make_no_sense(t):
     with pytest.raises(BadInput, match="temperature"):
         temperature(t)
 
 
-@pytest.mark.parametrize("rule", [lambda: top_k(0), lambda: top_k(-3)])
-def test_top_k_that_makes_no_sense(rule):
-    with pytest.raises(BadInput, match="top_k"):
-        rule()
+@pytest.mark.parametrize("k", [0, -3, 1.5, math.nan, "3"])
+def test_top_k_that_makes_no_sense(k):
+    with pytest.raises(BadInput, match="top_k must be a whole number of at least 1"):
+        top_k(k)
+    assert top_k(np.int32(1))(np.array([2.0, 3.0]), ())[0] == -np.inf, "NumPy's whole numbers are whole numbers"
 
 
 @pytest.mark.parametrize("p", [0, -0.5, 1.01, math.nan, math.inf])
@@ -138,6 +160,18 @@ def test_the_least_number_that_a_key_may_give_draws_a_possible_token():
     assert sample(np.array([-np.inf, -np.inf, 0.0, 0.0]), Zero()) == 2
 
 
+def test_the_greatest_number_that_a_key_may_give_draws_a_possible_token():
+    """Also where the probabilities add up to a little less than it."""
+
+    class AlmostOne:
+        def uniform(self, n):
+            return np.full(n, 1 - 2.0**-53)
+
+    assert np.cumsum(softmax(np.zeros(10)).data)[-1] <= 1 - 2.0**-53
+    assert sample(np.zeros(10), AlmostOne()) == 9
+    assert sample(np.array([*np.zeros(10), -np.inf]), AlmostOne()) == 9
+
+
 @pytest.mark.parametrize("p", [0, -0.5, 1.01, math.nan, math.inf])
 def test_min_p_that_makes_no_sense(p):
     with pytest.raises(BadInput, match="min_p"):
@@ -177,7 +211,7 @@ def test_ties_under_top_p_take_the_smallest_set_and_the_lowest_ids(logits, p, ra
     assert sorted(shuffled) == sorted(top_p(p)(logits, ())), "as much mass, wherever the tokens stand"
 
 
-@pytest.mark.parametrize("n", [3, 7, 10, 100, 1000])
+@pytest.mark.parametrize("n", [3, 7, 10, 100, 1000, 50257])  # the last is GPT-2's vocabulary
 def test_top_p_counts_equal_tokens_exactly(n):
     for k in {1, n // 3 + 1, n // 2 + 1, n}:
         assert np.isfinite(top_p((k - 0.5) / n)(np.zeros(n, dtype=np.float32), ())).sum() == k

@@ -124,6 +124,17 @@ def test_a_vocabulary_of_characters_without_a_space():
     assert excluded(banned_words(["ab", "c", "猫"], tokenizer), [0], 3) == {1, 2}
 
 
+def test_every_token_that_spells_a_banned_word_is_banned():
+    class Twins:
+        vocab_size = 4
+
+        def token_bytes(self, number):
+            return [b"a", b"b", b"a", b"ab"][number]
+
+    assert excluded(banned_words(["a"], Twins()), [], 4) == {0, 2}
+    assert excluded(banned_words(["ba"], Twins()), [1], 4) == {0, 2}
+
+
 @pytest.mark.parametrize("prompt", [0, 3])
 def test_no_text_ends_before_its_time(prompt):
     rule = min_length(prompt + 5, end=2)
@@ -146,16 +157,15 @@ def test_rules_leave_what_they_were_given(logits, tokens):
 @pytest.mark.parametrize(
     ("make", "words"),
     [
-        (lambda: repetition_penalty(0), "repetition penalty"),
-        (lambda: repetition_penalty(-1.2), "repetition penalty"),
-        (lambda: repetition_penalty(math.nan), "repetition penalty"),
-        (lambda: repetition_penalty(math.inf), "repetition penalty"),
-        (lambda: no_repeat_ngram(0), "no_repeat_ngram"),
+        *((lambda theta=theta: repetition_penalty(theta), "repetition_penalty must be from 1e-200 to 1e")
+          for theta in (0, -1.2, math.nan, math.inf, 1e-308, 1e308)),
+        *((lambda n=n: no_repeat_ngram(n), "no_repeat_ngram must be a whole number")
+          for n in (0, 2.5, math.nan, True, "2")),
         (lambda: banned([[1], []]), "at least one token"),
         (lambda: banned([[6]])(np.zeros(6), []), "outside 0 … 5"),
         (lambda: banned([[-1]])(np.zeros(6), []), "outside 0 … 5"),
         (lambda: banned_words(["a", ""], TOKENIZER), "at least one character"),
-        (lambda: min_length(-1, 0), "minimum length"),
+        *((lambda n=n: min_length(n, 0), "the minimum length must be a whole number") for n in (-1, 1.5)),
     ],
 )
 def test_rules_that_make_no_sense(make, words):

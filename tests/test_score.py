@@ -51,6 +51,12 @@ def test_the_total_is_what_evaluation_finds():
         assert -score(MODEL, tokens, stride).sum() == pytest.approx(nats, rel=1e-5)
 
 
+@pytest.mark.parametrize("dtype", [np.uint16, np.int32, np.uint64])
+def test_ids_may_have_any_type_of_whole_numbers(dtype):
+    tokens = np.random.default_rng(3).integers(V, size=21)
+    np.testing.assert_array_equal(score(MODEL, tokens.astype(dtype)), score(MODEL, tokens.tolist()))
+
+
 def test_what_a_model_writes_scores_as_it_was_written():
     written = list(generate_with_logprobs(MODEL, [1], T, key=Key(3)))
     found = score(MODEL, [1, *(each.token for each in written)])
@@ -97,6 +103,9 @@ def test_without_an_end_of_text_the_first_token_is_given():
         ([-1, 1], None, "outside 0 … 18"),
         ([1, 2, 3], 9, "stride must be from 1 to the context of 8, not 9"),
         ([1, 2, 3], 0, "stride"),
+        ([1, 2, 3], 2.5, "stride must be a whole number"),
+        ([1.5, 2], None, "type float64, and ids of tokens must be whole"),
+        ([True, False], None, "type bool"),
     ],
 )
 def test_what_cannot_be_scored(tokens, stride, words):

@@ -160,6 +160,23 @@ def test_a_stop_token_ends_the_text_and_is_not_shown():
     assert stop not in longer and len(longer) >= 4
 
 
+def test_a_guess_is_counted_where_it_ends_the_text():
+    first = next(generate(TARGET, [1], 7))
+    writing = speculative_generate(TARGET, TARGET, [1], 7, stop_tokens=[first])
+    assert tokens_of(writing) == [] and (writing.accepted, writing.proposed, writing.readings) == (1, 4, 1)
+    writing = speculative_generate(TARGET, TARGET, [1], 7)
+    next(writing)
+    assert writing.accepted == 1, "also where nobody asks for the next token"
+
+
+def test_predictions_that_are_no_numbers_are_not_blamed_on_the_rules():
+    broken = decided(1)
+    broken.wte.weight.data[...] = np.nan
+    for target, draft in ((broken, OTHER), (TARGET, broken)):
+        with pytest.raises(BadInput, match="not finite"):
+            tokens_of(speculative_generate(target, draft, [1], 5, top_k(2)))
+
+
 def test_a_draft_with_a_shorter_context_guesses_as_long_as_it_can():
     target, draft = decided(1, 7, 24), decided(2, 7, 8)
     writing = speculative_generate(target, draft, [1], 23, ahead=5)
@@ -167,6 +184,15 @@ def test_a_draft_with_a_shorter_context_guesses_as_long_as_it_can():
     assert 0 < writing.proposed <= 8 * 5
     blind = speculative_generate(target, draft, [1] * 9, 5)
     assert tokens_of(blind) == list(generate(target, [1] * 9, 5)) and blind.proposed == 0
+
+
+def test_a_draft_guesses_until_its_context_is_full():
+    """Reading 8 tokens it guesses the ninth: 5 guesses after the first token, and 2 after the seventh."""
+    target = decided(1, 7, 24, positions="rotary")
+    draft = decided(1, 7, 8, positions="rotary")
+    writing = speculative_generate(target, draft, [1], 23, ahead=5)
+    assert tokens_of(writing) == list(generate(target, [1], 23))
+    assert writing.proposed == writing.accepted == 7
 
 
 def test_a_draft_that_the_rules_leave_nothing_guesses_no_further():
@@ -182,8 +208,12 @@ def test_a_draft_that_the_rules_leave_nothing_guesses_no_further():
     ("draft", "prompt", "n", "ahead", "words"),
     [
         (decided(0, 4), [1], 3, 4, "the draft has 4 tokens and the model 3"),
-        (OTHER, [1], 3, 0, "at least 1 token ahead, not 0"),
-        (OTHER, [1], 8, 4, "at most 7 new ones, not 8"),
+        (OTHER, [1], 3, 0, "ahead must be a whole number of at least 1, not 0"),
+        (OTHER, [1], 3, 1.5, "ahead must be a whole number"),
+        (OTHER, [1], 2.5, 4, "max_new_tokens must be a whole number"),
+        (OTHER, [1.0], 3, 4, "1.0 among its ids"),
+        (OTHER, [1], 8, 4, "max_new_tokens must be at most 7$"),
+        (OTHER, [1] * 8, 3, 4, "the prompt has 8, so shorten it, or leave out the draft$"),
         (OTHER, [], 3, 4, "at least one token"),
         (OTHER, [3], 3, 4, "outside 0 … 2"),
         (OTHER, [1] * 9, 3, 4, "context is 8"),

@@ -1,5 +1,7 @@
 """Errors caused by the input or the request, not by a mistake in the code."""
 
+from numbers import Integral
+
 
 class BadInput(ValueError):
     """A file, a number or a combination of options that cannot work.
@@ -11,3 +13,9 @@ class BadInput(ValueError):
 
 class MissingExtra(BadInput):
     """An optional package is needed but not installed; the message names the extra to install."""
+
+
+def require_whole(name: str, value: object, least: int) -> None:
+    """Raises BadInput unless the argument `name` is a whole number, of Python or of NumPy, and at least `least`."""
+    if not isinstance(value, Integral) or isinstance(value, bool) or value < least:
+        raise BadInput(f"{name} must be a whole number of at least {least}, not {value!r}")

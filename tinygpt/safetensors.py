@@ -12,7 +12,10 @@ from __future__ import annotations
 import json
 import math
 import os
+import reprlib
+from collections import Counter
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +32,8 @@ DTYPES = {
 NAMES = {np.dtype(dtype): name for name, dtype in DTYPES.items()}
 BFLOAT16 = np.dtype("V2")  # the upper half of a float32: NumPy has no such type, so these are raw bytes
 LARGEST_HEADER = 100_000_000  # bytes; the limit in the format's own library
+MOST_AXES = 64  # of an array of NumPy
+LARGEST_NUMBER = 2**63 - 1  # of a NumPy shape; larger ones, of thousands of digits, would take minutes to multiply
 
 
 def save(path: str | os.PathLike[str], arrays: Mapping[str, np.ndarray], metadata: Mapping[str, str]) -> None:
@@ -68,7 +73,7 @@ def load(path: str | os.PathLike[str], bfloat16: bool = False) -> tuple[dict[str
             length = int.from_bytes(prefix, "little")
             if len(prefix) < 8 or not 2 <= length <= min(size - 8, LARGEST_HEADER):
                 raise BadInput(f"{path} is not a safetensors file, or is cut off: its header does not fit in it")
-            header = json.loads(file.read(length).decode("utf-8"))
+            header = json.loads(file.read(length).decode("utf-8"), object_pairs_hook=partial(_each_name_once, path))
     except OSError as error:
         raise BadInput(f"cannot read {path}: {error.strerror}") from None
     except BadInput:
@@ -88,6 +93,15 @@ def load(path: str | os.PathLike[str], bfloat16: bool = False) -> tuple[dict[str
     return {entry.name: entry.array(data) for entry in entries}, metadata
 
 
+def _each_name_once(path: Path, pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """A JSON object, of which json.loads alone would keep the last of two entries with one name."""
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        ((twice, _),) = Counter(name for name, _ in pairs).most_common(1)
+        raise BadInput(f"{path}: its header has {twice!r} twice: which is meant?")
+    return found
+
+
 class _Entry:
     """The header's entry for one array, checked."""
 
@@ -95,13 +109,15 @@ class _Entry:
         self.path, self.name = path, name
         try:
             dtype, shape, (start, stop) = fields["dtype"], fields["shape"], fields["data_offsets"]
-            numbers = [*shape, start, stop]
         except (TypeError, KeyError, ValueError):
             raise BadInput(f"{path}: the entry {name!r} needs dtype, shape and two data_offsets") from None
         if not isinstance(dtype, str) or dtype not in types:
             raise BadInput(f"{path}: {name!r} has the type {dtype!r}, which is none of {', '.join(types)}")
-        if not all(type(n) is int and n >= 0 for n in numbers):
-            raise BadInput(f"{path}: shape and offsets of {name!r} must be whole numbers, and are {numbers}")
+        if not isinstance(shape, list) or len(shape) > MOST_AXES:
+            raise BadInput(f"{path}: the shape of {name!r} must be a list of at most {MOST_AXES} numbers")
+        if not all(type(n) is int and 0 <= n <= LARGEST_NUMBER for n in (*shape, start, stop)):
+            said = f"{reprlib.repr(shape)} and {reprlib.repr([start, stop])}"
+            raise BadInput(f"{path}: shape and offsets of {name!r} must be whole numbers below 2**63, and are {said}")
         self.dtype, self.shape, self.start, self.stop = np.dtype(types[dtype]), tuple(shape), start, stop
         if stop > available:
             raise BadInput(f"{path}: {name!r} ends at byte {stop}, and the file has {available}: it is cut off")
@@ -112,7 +128,7 @@ class _Entry:
         """The array, as a view of the file's data."""
         try:
             return data[self.start : self.stop].view(self.dtype).reshape(self.shape)
-        except (ValueError, OverflowError):  # more axes than NumPy supports, or an empty array with too long an axis
+        except ValueError:  # an empty array with axes whose product is too large
             raise BadInput(f"{self.path}: {self.name!r} has the shape {self.shape}, which no array can have") from None
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
 
@@ -14,6 +13,8 @@ IDLE_IN_A_BEAM_OF_ONE = Idle(
     ("length_penalty",), lambda o: o.beam == 1, "--beam 1 finds one text and compares none", "make --beam larger"
 )
 
+LARGEST_BEAM = 1000  # as far as Koehn & Knowles 2017, section 3.6, look; translations become worse long before
+
 
 @dataclass(frozen=True)
 class BeamOptions:
@@ -24,10 +25,9 @@ class BeamOptions:
     best: int = 1
 
     def __post_init__(self) -> None:
-        if self.beam < 1:
-            raise BadInput(f"--beam must be at least 1, not {self.beam}")
-        if not math.isfinite(self.length_penalty):
-            raise BadInput(f"--length-penalty must be a number, not {self.length_penalty}")
+        if not 1 <= self.beam <= LARGEST_BEAM:
+            raise BadInput(f"--beam must be from 1 to {LARGEST_BEAM}, not {self.beam}")
+        wu_penalty(self.length_penalty)  # checks its number, before a model is opened
         if not 1 <= self.best <= self.beam:
             raise BadInput(f"--best must be from 1 to the {self.beam} of --beam, not {self.best}")
 

@@ -80,14 +80,18 @@ def messages() -> Iterator[str]:
 
 
 def print_answer(conversation: Conversation, message: str) -> None:
-    """Prints the answer as it comes, up to Ctrl-C. If there can be none, says why, and the conversation goes on."""
+    """Prints the answer as it comes, up to Ctrl-C. If it cannot go on, says why, and the conversation goes on."""
+    begun = False
     try:
         with closing(conversation.answer(message)) as pieces:
             for piece in pieces:
                 print(piece, end="", flush=True)
+                begun = begun or piece != ""
     except KeyboardInterrupt:
         pass
     except BadInput as error:
+        if begun:
+            print(flush=True)  # so that the sentence begins a line
         _note(str(error))
         return
     print(flush=True)

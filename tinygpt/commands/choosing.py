@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -48,6 +49,11 @@ class ChoosingOptions:
             raise BadInput("--max-new-tokens must be at least 1")
         if not 0 <= self.seed <= LARGEST_SEED:
             raise BadInput(f"--seed must be from 0 to {LARGEST_SEED}, not {self.seed}")
+        if not (self.temperature > 0 and math.isfinite(self.temperature)):
+            raise BadInput(
+                f"--temperature must be a finite number above 0, not {self.temperature}; --greedy always takes the "
+                "likeliest token"
+            )
         if "" in self.stop:
             raise BadInput("--stop needs strings of at least one character")
         if "" in self.ban:

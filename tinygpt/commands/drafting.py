@@ -32,7 +32,7 @@ class Draft:
         if its_tokenizer != tokenizer:
             raise BadInput(f"{directory} has another tokenizer than {run}: a draft needs the same tokens")
         self.ahead = AHEAD if ahead is None else ahead
-        self.written: list[Speculation] = []
+        self.proposed = self.accepted = self.readings = 0
 
     def write_samples(
         self,
@@ -40,31 +40,33 @@ class Draft:
         tokenizer: BaseTokenizer,
         prompt: str,
         max_new_tokens: int,
-        keys: Sequence[Key] | None,
+        key: Key | None,
         rule: Rule,
         stop: Sequence[str] = (),
+        count: int = 1,
     ) -> Iterator[list[Written]]:
         """As `writing.write_samples`, but one text after another, as each accepts a different number of guesses."""
         ends = () if tokenizer.end_of_text is None else (tokenizer.end_of_text,)
-        ids, keys = prompt_ids(tokenizer, prompt), keys or [None]
-        for number, key in enumerate(keys):
-            writing = speculative_generate(model, self.model, ids, max_new_tokens, rule, key, ends, self.ahead)
-            self.written.append(writing)
-            text = ShownText(tokenizer, heading(number, len(keys)) + prompt, stop)
-            text.show()
-            for written in writing:
-                text.add(written)
-                if text.stream.stopped:
-                    break
-            text.finish()
+        ids = prompt_ids(tokenizer, prompt)
+        for number in range(count):
+            own = key and key.fold("sample", number)
+            writing = speculative_generate(model, self.model, ids, max_new_tokens, rule, own, ends, self.ahead)
+            with ShownText(tokenizer, heading(number, count) + prompt, stop) as text:
+                for written in writing:
+                    text.add(written)
+                    if text.stream.stopped:
+                        break
+            self._count(writing)
             yield text.written
+
+    def _count(self, writing: Speculation) -> None:
+        self.proposed += writing.proposed
+        self.accepted += writing.accepted
+        self.readings += writing.readings
 
     def account(self) -> str:
         """How many guesses were made, how many were accepted, and how many forward passes the model took."""
-        accepted, proposed, readings = (
-            sum(getattr(each, count) for each in self.written) for count in ("accepted", "proposed", "readings")
-        )
-        share = f" ({accepted / proposed:.0%})" if proposed else ""
-        guesses = f"the draft proposed {proposed:,} tokens, {accepted:,} were accepted{share}"
-        return f"{guesses}; {readings:,} forward passes of the model"
+        share = f" ({self.accepted / self.proposed:.0%})" if self.proposed else ""
+        guesses = f"the draft proposed {self.proposed:,} tokens, {self.accepted:,} were accepted{share}"
+        return f"{guesses}; {self.readings:,} forward passes of the model"
 

@@ -14,6 +14,8 @@ def fill_command(run: str, text: str, k: int, as_json: bool, device: str = "cpu"
     if k < 1:
         raise BadInput(f"--top-k must be at least 1, not {k}")
     model, tokenizer = open_model(run, "bert", device, dtype)
+    if k > len(tokenizer.ordinary_ids):
+        raise BadInput(f"--top-k must be at most the {len(tokenizer.ordinary_ids)} ordinary tokens, not {k}")
     places = fill(model, tokenizer, text, k)
     if as_json:
         print(json.dumps([[each._asdict() for each in candidates] for candidates in places]))

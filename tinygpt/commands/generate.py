@@ -47,6 +47,12 @@ class GenerateOptions(ChoosingOptions):
             )
         if self.ahead is not None and self.ahead < 1:
             raise BadInput(f"--ahead must be at least 1, not {self.ahead}")
+        if self.beam is not None:
+            self.beams()
+
+    def beams(self) -> BeamOptions:
+        """The options of --beam, which must have been given."""
+        return BeamOptions(self.beam, self.length_penalty, self.best)
 
 
 IDLE = (
@@ -77,9 +83,11 @@ def generate_command(run: str, options: GenerateOptions) -> None:
     if options.draft is not None:
         draft = Draft(options.draft, run, tokenizer, options.ahead, options.device, options.dtype)
     rule = rule_for(model, tokenizer, options, *_not_ended_early(options, tokenizer))
-    keys = None if options.greedy else [Key(options.seed).fold("sample", n) for n in range(options.num_samples)]
+    key = None if options.greedy else Key(options.seed)
     write = write_samples if draft is None else draft.write_samples
-    for written in write(model, tokenizer, options.prompt, options.max_new_tokens, keys, rule, options.stop):
+    for written in write(
+        model, tokenizer, options.prompt, options.max_new_tokens, key, rule, options.stop, options.num_samples
+    ):
         if options.logprobs:
             _print_logprobs(tokenizer, written)
     if draft is not None:
@@ -93,8 +101,7 @@ def _print_beam(model: GPT, tokenizer: BaseTokenizer, options: GenerateOptions) 
     )
     ends = [] if tokenizer.end_of_text is None else [tokenizer.end_of_text]
     begun = continuations(model, [prompt_ids(tokenizer, options.prompt)], options.max_new_tokens, rule)
-    beams = BeamOptions(options.beam, options.length_penalty, options.best)
-    print_best(beams, begun, ends, lambda tokens: options.prompt + tokenizer.decode(tokens), headed=True)
+    print_best(options.beams(), begun, ends, lambda tokens: options.prompt + tokenizer.decode(tokens), headed=True)
 
 
 def _not_ended_early(options: GenerateOptions, tokenizer: BaseTokenizer) -> list[Rule]:

@@ -19,7 +19,7 @@ AT_ONCE = 16  # texts written together: more would take longer in proportion, an
 def write_sample(model: Any, tokenizer: BaseTokenizer, max_new_tokens: int, seed: int) -> None:
     """Prints a new text, as it comes, and a newline."""
     rule = chain(*known_tokens(model, tokenizer), temperature(COOL), top_k(min(FEW, model.config.vocab_size)))
-    for _ in write_samples(model, tokenizer, "", max_new_tokens, [Key(seed).fold("sample", 0)], rule):
+    for _ in write_samples(model, tokenizer, "", max_new_tokens, Key(seed), rule):
         pass
 
 
@@ -28,23 +28,23 @@ def write_samples(
     tokenizer: BaseTokenizer,
     prompt: str,
     max_new_tokens: int,
-    keys: Sequence[Key] | None,
+    key: Key | None,
     rule: Rule,
     stop: Sequence[str] = (),
+    count: int = 1,
 ) -> Iterator[list[Written]]:
-    """Prints one continuation of the prompt for each key; yields the new tokens of each after it is printed.
+    """Prints `count` continuations of the prompt; yields the new tokens of each after it is printed.
 
-    Without keys there is one text, written greedily. Several are written together, AT_ONCE at a time; the first is
-    shown as it comes. An empty prompt begins a new document. A text ends before the first of the strings `stop`.
-    Raises BadInput, before anything is printed, for a prompt that cannot be read.
+    Number n is drawn with key.fold("sample", n), or written greedily without a key. Several are written together,
+    AT_ONCE at a time; the first is shown as it comes. An empty prompt begins a new document. A text ends before the
+    first of the strings `stop`. Raises BadInput, before anything is printed, for a prompt that cannot be read.
     """
     ids = prompt_ids(tokenizer, prompt)
     ends = () if tokenizer.end_of_text is None else (tokenizer.end_of_text,)
-    count = 1 if keys is None else len(keys)
     for start in range(0, count, AT_ONCE):
-        own = keys and keys[start : start + AT_ONCE]
-        batch = generate_batch(model, [ids] * (len(own) if own else 1), max_new_tokens, rule, own, ends)
-        numbers = range(start, start + len(batch.texts))
+        numbers = range(start, min(start + AT_ONCE, count))
+        keys = None if key is None else [key.fold("sample", number) for number in numbers]
+        batch = generate_batch(model, [ids] * len(numbers), max_new_tokens, rule, keys, ends)
         texts = [ShownText(tokenizer, heading(number, count) + prompt, stop) for number in numbers]
         yield from _show_one_after_another(batch, texts)
 
@@ -55,40 +55,47 @@ def heading(number: int, count: int) -> str:
 
 
 def _show_one_after_another(batch: Batch, texts: Sequence[ShownText]) -> Iterator[list[Written]]:
-    texts[0].show()
-    for row, written in batch:
-        texts[row].add(written)
-        if texts[row].stream.stopped:
-            batch.end(row)
-    for text in texts:
-        text.show()
-        text.finish()
+    with texts[0]:
+        for row, written in batch:
+            texts[row].add(written)
+            if texts[row].stream.stopped:
+                batch.end(row)
+    yield texts[0].written
+    for text in texts[1:]:
+        with text:
+            pass  # it is complete, and only waits to be shown
         yield text.written
 
 
 class ShownText:
-    """A text that is being written, and the part of it that waits to be shown."""
+    """A text that is being written, and the part of it that waits to be shown; inside `with` nothing waits."""
 
     def __init__(self, tokenizer: BaseTokenizer, beginning: str, stop: Sequence[str]) -> None:
         self.stream, self.waiting, self.shown = TextStream(tokenizer, stop), beginning, False
         self.written: list[Written] = []
+        self._last = ""
 
-    def show(self) -> None:
-        """Prints what waits, and from now on each piece as it comes."""
+    def __enter__(self) -> ShownText:
         self.shown = True
         self._print("")
+        return self
+
+    def __exit__(self, error: type[BaseException] | None, *_: object) -> None:
+        """Shows the rest. Where an error ends the text, ends its line only, so that a sentence about it begins one."""
+        if error is None:
+            self._print(self.stream.finish() + "\n")
+        elif issubclass(error, BadInput) and self._last not in ("", "\n"):
+            print(flush=True)
 
     def add(self, written: Written) -> None:
         self.written.append(written)
         self._print(self.stream.push(written.token))
 
-    def finish(self) -> None:
-        self._print(self.stream.finish() + "\n")
-
     def _print(self, piece: str) -> None:
         self.waiting += piece
         if self.shown:
             print(self.waiting, end="", flush=True)
+            self._last = self.waiting[-1:] or self._last
             self.waiting = ""
 
 

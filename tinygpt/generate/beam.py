@@ -14,7 +14,7 @@ from typing import Literal, NamedTuple
 
 import numpy as np
 
-from ..errors import BadInput
+from ..errors import BadInput, require_whole
 from .beginnings import Beginnings
 from .sampling import greedy, require_a_choice
 
@@ -25,27 +25,40 @@ For the same Σ log p < 0 the score must only rise, only fall, or stay equal wit
 this.
 """
 
+LARGEST_ALPHA = 16  # of lengths below 2**63 this power stays below 2**1024, where float64 ends
+
 
 def wu_penalty(alpha: float) -> LengthPenalty:
     """Each further token lowers log p, so longer texts are compensated: the more, the larger α. α = 0: log p itself.
+
+    Raises BadInput for an α outside −16 … 16.
 
     Formula: score(y) = log p(y | x) / lp(y), lp(y) = ((5 + |y|) / 6)^α
     Paper: Wu et al. 2016, "Google's neural machine translation system", section 7
     Example: examples/09_translation.py
     Test: tests/test_beam.py
     """
+    _check_alpha(alpha)
     return lambda log_probability, length: log_probability / ((5 + length) / 6) ** alpha
 
 
 def power_penalty(alpha: float) -> LengthPenalty:
     """The simpler form, which `transformers` uses; for α = 1 it is the mean log-probability per token.
 
+    Raises BadInput for an α outside −16 … 16.
+
     Formula: score(y) = log p(y | x) / |y|^α
     Paper: Wu et al. 2016, "Google's neural machine translation system", section 7, the form it begins with
     Example: examples/06_generation.py
     Test: tests/test_beam.py
     """
+    _check_alpha(alpha)
     return lambda log_probability, length: log_probability / length**alpha
+
+
+def _check_alpha(alpha: float) -> None:
+    if not -LARGEST_ALPHA <= alpha <= LARGEST_ALPHA:
+        raise BadInput(f"the alpha of length_penalty must be from -{LARGEST_ALPHA} to {LARGEST_ALPHA}, not {alpha}")
 
 
 @dataclass(frozen=True)
@@ -103,8 +116,7 @@ def beam_search(
     Example: examples/09_translation.py
     Test: tests/test_beam.py
     """
-    if width < 1:
-        raise BadInput(f"the beam's width must be at least 1, not {width}")
+    require_whole("the beam's width", width, 1)
     if not isinstance(early_stopping, bool) and early_stopping != "never":
         raise BadInput(f'early_stopping must be True, False or "never", not {early_stopping!r}')
     _require_ends(ends, texts)

@@ -16,11 +16,11 @@ import numpy as np
 
 from autograd import log_softmax, no_grad, to_device, to_numpy, wide
 
-from ..errors import BadInput
+from ..errors import BadInput, require_whole
 from ..model import Seq2Seq
 from .decoding import check_prompt
 from .reading import make_reader
-from .sampling import Rule, require_a_choice
+from .sampling import Rule, require_predictions
 
 
 class Reads(Protocol):
@@ -48,8 +48,7 @@ class Beginnings:
     def __init__(
         self, read: Reads, given: np.ndarray, vocab_size: int, max_new_tokens: int, rule: Rule | None = None
     ) -> None:
-        if max_new_tokens < 1:
-            raise BadInput(f"max_new_tokens must be at least 1, not {max_new_tokens}")
+        require_whole("max_new_tokens", max_new_tokens, 1)
         self.read, self.vocab_size, self.max_new_tokens, self.rule = read, vocab_size, max_new_tokens, rule
         self.of_text = np.arange(len(given))
         self.tokens, self.n_given = given, given.shape[1]
@@ -71,7 +70,7 @@ class Beginnings:
         """
         texts = self.tokens.tolist()
         logits = self.read(texts).astype(np.float64)
-        require_a_choice(logits)
+        require_predictions(logits)
         if self.rule is not None:
             logits = np.stack([self.rule(row, tokens) for row, tokens in zip(logits, texts)])
         return log_softmax(logits).data

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import reprlib
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
@@ -23,7 +24,9 @@ class Conversation:
     The prompt is the template's text of the system message, the latest exchanges (a message and its answer) and the new
     message. It leaves room for an answer: max_new_tokens, or half of the context where that is less. Exchanges that do
     not fit are forgotten for good, the oldest first; `forgotten` counts them. The keys and values of a whole context
-    stay in a cache, so that a prompt is read only from where it differs from the text before.
+    stay in a cache, so that a prompt is read only from where it differs from the text before. Between two answers
+    weights may change: arrays that take the place of others are noticed, and so are steps of an optimizer and
+    load_state_dict, but not p.data[...] = …, after which `read_anew` must be called.
     """
 
     def __init__(
@@ -38,7 +41,8 @@ class Conversation:
         stop: Sequence[str] = (),
     ) -> None:
         """key: answer n is drawn from key.fold("answer", n); None takes the likeliest tokens. stop: strings
-        that end an answer, besides those of the template."""
+        that end an answer, besides those of the template. Raises BadInput where the system message or the template
+        leaves no room in the context."""
         self.model, self.tokenizer, self.template = model, tokenizer, template
         self.max_new_tokens, self.rule, self.key = max_new_tokens, rule, key
         self.system = [Message(SYSTEM, system)] if system else []
@@ -47,11 +51,13 @@ class Conversation:
         self._read_with: list[tuple[Any, int]] = []  # the weights that the reader has read with, and their versions
         self.exchanges: list[tuple[Message, Message]] = []
         self.forgotten = self.answered = 0
+        self._require_room()
 
     def answer(self, text: str) -> Iterator[str]:
         """The pieces of an answer as they come. Closing the iterator ends the answer there; that much is remembered.
 
-        Raises BadInput, and remembers nothing, where the message alone leaves no room for an answer.
+        Raises BadInput, and remembers nothing, where the message alone leaves no room for an answer, and where the rule
+        leaves no token to go on with.
         """
         message = Message(USER, text)
         prompt = self._fitting_prompt(message)
@@ -60,6 +66,10 @@ class Conversation:
     def begin_anew(self) -> None:
         """Forgets what was said, but not the system message."""
         self.exchanges = []
+
+    def read_anew(self) -> None:
+        """Drops the keys and values of what was read, as weights that were changed in place would give others."""
+        self._reader = None
 
     def _answer(self, message: Message, prompt: list[int]) -> Iterator[str]:
         key = self.key and self.key.fold("answer", self.answered)
@@ -71,9 +81,14 @@ class Conversation:
             for piece in _without_space_before(stream_text(tokens, self.tokenizer, self.stop)):
                 written.append(piece)
                 yield piece
-        finally:  # an interrupted answer has been seen, so it is part of the conversation
-            self.exchanges.append((message, Message(ASSISTANT, "".join(written).rstrip())))
-            self.answered += 1
+        except (GeneratorExit, KeyboardInterrupt):  # an interrupted answer has been seen, so it is remembered, too
+            self._remember(message, "".join(written))
+            raise
+        self._remember(message, "".join(written))
+
+    def _remember(self, message: Message, answer: str) -> None:
+        self.exchanges.append((message, Message(ASSISTANT, answer.rstrip())))
+        self.answered += 1
 
     def _reader_of_now(self) -> OneText | None:
         """The reader that holds the conversation so far, or a new one if the model or its weights have changed."""
@@ -83,6 +98,16 @@ class Conversation:
         if not same or self._reader is None or self._reader.model is not self.model:
             self._reader = OneText(self.model) if isinstance(self.model, GPT) else None
         return self._reader
+
+    def _require_room(self) -> None:
+        """Raises BadInput where even an empty message would leave no room for an answer."""
+        taken = len(self._prompt([], Message(USER, "")))
+        if taken >= self._context:
+            taker = f"system={reprlib.repr(self.system[0].text)}" if self.system else "the template"
+            raise BadInput(
+                f"{taker} takes {taken} tokens, and the context is {self._context}: no conversation would fit; "
+                "choose a shorter one, or a model with a longer context"
+            )
 
     def _fitting_prompt(self, message: Message) -> list[int]:
         """The prompt's tokens, after the oldest exchanges that do not fit have been forgotten."""

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
+from numbers import Integral
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from autograd import Key
 
-from ..errors import BadInput
+from ..errors import BadInput, require_whole
 from .context import slides
 from .reading import OneText, make_reader
-from .sampling import Rule, greedy, sample
+from .sampling import Rule, greedy, require_predictions, sample
 
 
 class Written(NamedTuple):
@@ -37,8 +38,9 @@ def generate(
     key, the likeliest token is taken. context.py says what the model sees of a text longer than its context. reader: a
     OneText of this model. It keeps its cache between calls, so a prompt that begins like the last text is read only
     from where they differ. The weights must not have changed since.
-    Raises BadInput for an empty prompt, ids outside the vocabulary, and, where positions are absolute, a prompt longer
-    than the context; with a reader, also for a text that may grow longer than the reader has room for.
+    Raises BadInput for an empty prompt, ids outside the vocabulary, fractions, predictions that are not finite, and,
+    where positions are absolute, a prompt longer than the context; with a reader, also for a text that may grow longer
+    than the reader has room for.
 
     Formula: x_t ~ p(x_t | x_0 … x_{t−1})
     Paper: Bengio et al. 2003, "A neural probabilistic language model", section 1
@@ -80,6 +82,7 @@ def generate_batch(
     """
     if keys is not None and len(keys) != len(prompts):
         raise BadInput(f"there are {len(prompts)} prompts and {len(keys)} keys: give one key for each prompt")
+    require_whole("max_new_tokens", max_new_tokens, 0)
     alike = len(set(map(tuple, prompts))) == 1
     for number, prompt in enumerate(prompts):
         check_prompt(model, prompt, "the prompt" if alike else f"prompt {number}")
@@ -102,8 +105,8 @@ def _check_reader(reader: OneText, model: Any, texts: list[list[int]], max_new_t
         )
 
 
-class Batch:
-    """Texts that are being written at the same time."""
+class Batch(Iterator[tuple[int, Written]]):
+    """Texts that are being written at the same time. It can be gone through once; after a break it goes on."""
 
     def __init__(
         self,
@@ -116,12 +119,16 @@ class Batch:
     ) -> None:
         self.read, self.texts, self.rule, self.keys, self.stop_tokens = read, texts, rule, keys, stop_tokens
         self.max_new_tokens, self.going_on = max_new_tokens, set(range(len(texts)))
+        self._written = self._rounds()
 
     def end(self, number: int) -> None:
         """Ends this text: nothing more is written to it."""
         self.going_on.discard(number)
 
-    def __iter__(self) -> Iterator[tuple[int, Written]]:
+    def __next__(self) -> tuple[int, Written]:
+        return next(self._written)
+
+    def _rounds(self) -> Iterator[tuple[int, Written]]:
         rows = sorted(self.going_on)  # the text that each row of the reader holds
         for n in range(self.max_new_tokens):
             if not rows:
@@ -138,6 +145,7 @@ class Batch:
     def _next(self, number: int, n: int, logits: np.ndarray) -> Written | None:
         """Chooses token n of a text and appends it; None where the text ends."""
         text = self.texts[number]
+        require_predictions(logits)
         allowed = logits if self.rule is None else self.rule(logits, text)
         token = greedy(allowed) if self.keys is None else sample(allowed, self.keys[number].fold("token", n))
         if token in self.stop_tokens:
@@ -162,5 +170,8 @@ def check_prompt(model: Any, prompt: Sequence[int], name: str) -> None:
         raise BadInput(f"{name} needs at least one token: begin with the end-of-text token, or with a newline")
     if len(prompt) > config.block_size and not slides(model):
         raise BadInput(f"{name} has {len(prompt)} tokens, and the context is {config.block_size}: shorten it")
+    for token in prompt:
+        if not isinstance(token, Integral):
+            raise BadInput(f"{name} has {token!r} among its ids, which must be whole numbers")
     if not all(0 <= token < config.vocab_size for token in prompt):
         raise BadInput(f"{name} has ids outside 0 … {config.vocab_size - 1}: was it made by another tokenizer?")

@@ -11,7 +11,7 @@ import numpy as np
 
 from autograd import no_grad, softmax, to_device, to_numpy, wide
 
-from ..errors import BadInput
+from ..errors import BadInput, require_whole
 from ..text.masked_lm import mask_id
 from ..text.tokenizer import BaseTokenizer, Tokenizer
 from ..text.tokenizer.vocabulary import MASK_NAMES
@@ -34,8 +34,7 @@ def fill(model: Any, tokenizer: BaseTokenizer, text: str, k: int = 5) -> list[li
     Raises BadInput for a text without a mask, a k below 1, a vocabulary without a mask token or with more tokens than
     the model has, and, where positions are learned, a text longer than the model's context.
     """
-    if k < 1:
-        raise BadInput(f"the number of candidates must be at least 1, not {k}")
+    require_whole("the number of candidates", k, 1)
     ids = encode_masked(tokenizer, text)
     _check_fit(tokenizer.vocab_size, len(ids), model.config)
     places = [place for place, token in enumerate(ids) if token == mask_id(tokenizer)]

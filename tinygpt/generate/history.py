@@ -7,16 +7,17 @@ V vocabulary; logits (V,) on the CPU.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import suppress
 
 import numpy as np
 
-from ..errors import BadInput
+from ..errors import BadInput, require_whole
 from ..text.tokenizer import BaseTokenizer
 from ..text.tokenizer.pretokens import text_to_bytes
 from .sampling import Rule
+
+LARGEST_THETA = 1e200  # times a logit in float32, which is at most 3.4e38, it is still a number in float64
 
 
 def repetition_penalty(theta: float) -> Rule:
@@ -24,15 +25,18 @@ def repetition_penalty(theta: float) -> Rule:
 
     The paper divides every such logit, which would favour a token whose logit is negative; here that logit is
     multiplied. Unlike the other rules, this one changes if a constant is added to all logits, although softmax does
-    not. Raises BadInput for a theta that is not a finite number above 0.
+    not. Raises BadInput for a theta outside 1e-200 … 1e200.
 
     Formula: logits_i ← logits_i / θ where logits_i > 0, else logits_i · θ, for every i that is written
     Paper: Keskar et al. 2019, "CTRL: a conditional transformer language model", section 4.1
     Example: examples/06_generation.py
     Test: tests/test_rules_history.py
     """
-    if not (theta > 0 and math.isfinite(theta)):
-        raise BadInput(f"the repetition penalty must be a number above 0, not {theta} (1 changes nothing)")
+    if not 1 / LARGEST_THETA <= theta <= LARGEST_THETA:
+        raise BadInput(
+            f"repetition_penalty must be from {1 / LARGEST_THETA:g} to {LARGEST_THETA:g}, not {theta} "
+            "(1 changes nothing)"
+        )
 
     def penalize(logits: np.ndarray, tokens: Sequence[int]) -> np.ndarray:
         logits, written = logits.astype(np.float64), np.unique(np.asarray(tokens, dtype=np.int64))
@@ -46,15 +50,14 @@ def repetition_penalty(theta: float) -> Rule:
 def no_repeat_ngram(n: int) -> Rule:
     """No sequence of n tokens occurs twice; the prompt counts. With n = 1 no token occurs twice.
 
-    Raises BadInput for an n below 1.
+    Raises BadInput for an n that is not a whole number above 0.
 
     Formula: logits_i ← −∞ where some t has (x_t … x_{t+n−1}) = (the last n − 1 tokens, i)
     Paper: Paulus, Xiong & Socher 2017, "A deep reinforced model for abstractive summarization", section 2.5
     Example: examples/06_generation.py
     Test: tests/test_rules_history.py
     """
-    if n < 1:
-        raise BadInput(f"no_repeat_ngram must be at least 1, not {n}")
+    require_whole("no_repeat_ngram", n, 1)
 
     def exclude(logits: np.ndarray, tokens: Sequence[int]) -> np.ndarray:
         if len(tokens) < n:
@@ -120,8 +123,7 @@ def min_length(length: int, end: int) -> Rule:
     Example: examples/06_generation.py
     Test: tests/test_rules_history.py
     """
-    if length < 0:
-        raise BadInput(f"the minimum length must be at least 0, not {length}")
+    require_whole("the minimum length", length, 0)
     not_yet = banned([[end]])
     return lambda logits, tokens: not_yet(logits, tokens) if len(tokens) < length else logits
 

@@ -15,6 +15,7 @@ import numpy as np
 
 from autograd import Tensor, device_of, no_grad, to_device, to_numpy, wide
 
+from ..errors import BadInput
 from ..model import GPT
 from ..model.cache import Cache
 from ..model.masks import banded_mask
@@ -49,6 +50,7 @@ class Reader:
 
     Memory: 2 · layers · R · key heads · channels of a head numbers for each column, of which there are `longest`, but
     never more than 5/4 T. While windows move, half as many again are needed, and in `keep` a copy of the chosen rows.
+    Raises BadInput for a text that outgrows `longest` within the context.
     """
 
     def __init__(self, model: GPT, longest: int) -> None:
@@ -101,6 +103,8 @@ class Reader:
         done = 0
         while done < ids.shape[1]:
             self._make_room()
+            if self.cache.length == self.room:
+                raise BadInput(f"the text outgrows the {self.room} tokens of its reader: make a larger one")
             block = ids[:, done : done + self.room - self.cache.length]
             done += block.shape[1]
             hidden = self._hidden(block)

@@ -19,7 +19,7 @@ import numpy as np
 
 from autograd import Key, softmax
 
-from ..errors import BadInput
+from ..errors import BadInput, require_whole
 
 Rule = Callable[[np.ndarray, Sequence[int]], np.ndarray]
 """rule(logits, tokens) → logits, as a new array where it changes any."""
@@ -39,7 +39,8 @@ def chain(*rules: Rule) -> Rule:
 def temperature(t: float) -> Rule:
     """Below 1 likely tokens become likelier, above 1 the distribution flattens; towards 0 it becomes greedy.
 
-    Raises BadInput for a t that is not a finite number above 0.
+    Where a tiny t would take the largest logit beyond float64, the largest is subtracted from all before: a constant
+    changes no probability. Raises BadInput for a t that is not a finite number above 0.
 
     Formula: logits ← logits / t
     Paper: Ackley, Hinton & Sejnowski 1985, "A learning algorithm for Boltzmann machines", equation 5
@@ -47,22 +48,28 @@ def temperature(t: float) -> Rule:
     Test: tests/test_rules.py
     """
     if not (t > 0 and math.isfinite(t)):
-        raise BadInput(f"the temperature must be a number above 0, not {t} (top_k=1 always takes the likeliest)")
-    return lambda logits, tokens: logits.astype(np.float64) / t  # a tiny t overflows single precision
+        raise BadInput(f"the temperature must be a finite number above 0, not {t} (top_k=1 takes the likeliest)")
+
+    def divide(logits: np.ndarray, tokens: Sequence[int]) -> np.ndarray:
+        logits = logits.astype(np.float64)  # float32 would overflow sooner
+        with np.errstate(over="ignore"):
+            divided, largest = logits / t, logits.max()
+            return (logits - largest) / t if np.isinf(divided.max()) and np.isfinite(largest) else divided
+
+    return divide
 
 
 def top_k(k: int) -> Rule:
     """Keeps the k likeliest tokens; tokens that tie with the k-th stay too.
 
-    Raises BadInput for a k below 1 and, when it is applied, for one beyond the vocabulary.
+    Raises BadInput for a k that is not a whole number above 0 and, when it is applied, for one beyond the vocabulary.
 
     Formula: logits_i ← −∞ where logits_i < the k-th largest
     Paper: Fan, Lewis & Dauphin 2018, "Hierarchical neural story generation", section 5.4
     Example: examples/06_generation.py
     Test: tests/test_rules.py
     """
-    if k < 1:
-        raise BadInput(f"top_k must be at least 1, not {k}")
+    require_whole("top_k", k, 1)
 
     def keep(logits: np.ndarray, tokens: Sequence[int]) -> np.ndarray:
         if k > logits.size:
@@ -149,8 +156,15 @@ def greedy(logits: np.ndarray) -> int:
 
 def require_a_choice(logits: np.ndarray) -> None:
     """Raises BadInput for logits, of any shape, that leave no token to choose or are not finite."""
-    best = logits.max()
-    if best == -np.inf:
+    if logits.max() == -np.inf:
         raise BadInput("the rules exclude every token of the vocabulary: forbid less, or ask for a shorter text")
-    if not np.isfinite(best):
+    require_predictions(logits.ravel())
+
+
+def require_predictions(logits: np.ndarray) -> None:
+    """Raises BadInput for logits (…, V) of a model, before any rule, without a largest finite number among them.
+
+    Rules cannot be asked to find this: comparisons with NaN are false, so it would vanish, or take all tokens with it.
+    """
+    if not np.isfinite(logits.max(axis=-1)).all():
         raise BadInput("the model's predictions are not finite numbers: its training has gone astray")

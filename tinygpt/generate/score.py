@@ -13,7 +13,7 @@ import numpy as np
 
 from autograd import cross_entropy, no_grad, to_device, to_numpy
 
-from ..errors import BadInput
+from ..errors import BadInput, require_whole
 from ..text.batches import IGNORE, meeting_windows
 from ..text.tokenizer import BaseTokenizer
 from ..train.evaluate import Evaluation
@@ -48,18 +48,23 @@ def score(model: Any, tokens: Sequence[int], stride: int | None = None) -> np.nd
     A text longer than the context is read in windows of T tokens, `stride` tokens apart. By default windows do not
     overlap, and the first prediction of each window sees only one token. A smaller stride gives every prediction at
     least T − stride tokens, and takes T / stride times as long.
-    Raises BadInput for fewer than 2 tokens, ids outside the vocabulary, and a stride outside 1 … T.
+    Raises BadInput for fewer than 2 tokens, ids outside the vocabulary, a stride outside 1 … T, and for fractions.
 
     Formula: log p(x_1 … x_N | x_0) ≈ Σ_t log p(x_t | x_w … x_{t−1}), w the place where the window of t begins
     Paper: Baevski & Auli 2019, "Adaptive input representations for neural language modeling", section 4
     Example: examples/06_generation.py
     Test: tests/test_score.py
     """
-    row, config = np.asarray(tokens, dtype=np.int64), model.config
-    if stride is not None and not 1 <= stride <= config.block_size:
-        raise BadInput(f"the stride must be from 1 to the context of {config.block_size}, not {stride}")
+    row, config = np.asarray(tokens), model.config
+    if stride is not None:
+        require_whole("the stride", stride, 1)
+        if stride > config.block_size:
+            raise BadInput(f"the stride must be from 1 to the context of {config.block_size}, not {stride}")
     if len(row) < 2:
         raise BadInput(f"the text has {len(row)} tokens, and scoring needs at least 2: give more text")
+    if row.dtype.kind not in "iu":
+        raise BadInput(f"the text holds numbers of type {row.dtype}, and ids of tokens must be whole numbers")
+    row = row.astype(np.int64)
     if row.min() < 0 or row.max() >= config.vocab_size:
         raise BadInput(f"the text has ids outside 0 … {config.vocab_size - 1}: was it made by another tokenizer?")
     size = min(config.block_size, len(row) - 1)

@@ -15,11 +15,11 @@ import numpy as np
 
 from autograd import Key, softmax
 
-from ..errors import BadInput
+from ..errors import BadInput, require_whole
 from ..model import GPT
 from .decoding import Written, check_prompt, log_probability
 from .reading import OneText
-from .sampling import Rule, greedy, sample
+from .sampling import Rule, greedy, require_predictions, sample
 
 # If a guess costs a tenth of a reading and 7 of 10 are accepted, n guesses give (1 − 0.7ⁿ⁺¹)/0.3 tokens for the time of
 # 1 + 0.1 n readings; the ratio is greatest for n = 4 (Leviathan et al. 2023, theorem 3.8).
@@ -53,12 +53,14 @@ def speculative_generate(
             f"the draft has {sizes[1]} tokens and the model {sizes[0]}: both need the same tokenizer, and "
             "tables of one size"
         )
-    if ahead < 1:
-        raise BadInput(f"a draft must guess at least 1 token ahead, not {ahead}")
+    require_whole("ahead", ahead, 1)
+    require_whole("max_new_tokens", max_new_tokens, 0)
     if len(prompt) + max_new_tokens > context:
+        left = context - len(prompt)
+        remedy = f"so max_new_tokens must be at most {left}" if left > 0 else "so shorten it, or leave out the draft"
         raise BadInput(
             f"with a draft the whole text must fit into the model's context of {context} tokens: the prompt has "
-            f"{len(prompt)}, so ask for at most {context - len(prompt)} new ones, not {max_new_tokens}"
+            f"{len(prompt)}, {remedy}"
         )
     return Speculation(target, draft, prompt, max_new_tokens, rule, key, stop_tokens, ahead)
 
@@ -105,10 +107,10 @@ class Speculation(Iterator[Written]):
         self.readings += 1
         for logits, guess, q in zip(after, [*guesses, NOTHING], [*drawn_from, np.zeros(after.shape[1])]):
             token = accept_or_redraw(self._distribution(logits, self._tokens), q, guess, self._key_of(self._tokens))
+            self.accepted += token == guess  # before the yield, after which nobody may ask for more
             yield Written(token, log_probability(logits.astype(np.float64), token))
             if token != guess:
                 break
-            self.accepted += 1
 
     def _guess(self) -> tuple[list[int], list[np.ndarray]]:
         """Up to K tokens of the draft and the distributions (V,) that they were drawn from.
@@ -128,6 +130,7 @@ class Speculation(Iterator[Written]):
 
     def _distribution(self, logits: np.ndarray, tokens: Sequence[int], may_be_empty: bool = False) -> np.ndarray:
         """A model's probabilities (V,) after the rule; when greedy, the likeliest token has probability 1."""
+        require_predictions(logits)
         allowed = self._rule(logits, tokens) if self._rule else logits
         if may_be_empty and allowed.max() == -np.inf:
             return np.zeros(len(allowed))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import re
 import sys
 from collections.abc import Iterable
 from dataclasses import fields
@@ -15,6 +16,9 @@ from ..flags import Idle, refuse_idle
 
 T = TypeVar("T")
 PATHS = ("DIR", "FILE", "OUT", "PATH", "RUN", "TOKENIZER")  # metavars of files and directories
+
+NEGATIVE_NUMBER = re.compile(r"-(\d+\.?\d*|\.\d+)(e[+-]?\d+)?$|-inf$", re.IGNORECASE)
+"""argparse alone takes -1e9, a number with an exponent, for a flag, and says that its option has no number."""
 
 
 class Help(argparse.HelpFormatter):
@@ -31,6 +35,7 @@ class Parser(argparse.ArgumentParser):
 
     def __init__(self, *args: Any, **settings: Any) -> None:
         super().__init__(*args, formatter_class=Help, **settings)
+        self._negative_number_matcher = NEGATIVE_NUMBER
 
     def error(self, message: str) -> NoReturn:
         raise BadInput(f"{message} (see {self.prog} --help)")
