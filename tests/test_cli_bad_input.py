@@ -14,7 +14,7 @@ from tinygpt.text.tokenizer import CharTokenizer
 from tinygpt.train import causal_lm_loss
 
 pytest_plugins = ["command_fixtures"]
-pytestmark = [pytest.mark.core, pytest.mark.usefixtures("without_matplotlib")]
+pytestmark = pytest.mark.usefixtures("without_matplotlib")
 
 
 @pytest.mark.parametrize(

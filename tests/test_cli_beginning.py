@@ -13,7 +13,7 @@ from tinygpt.commands.flags import with_flags
 from tinygpt.text.tokenizer import load_tokenizer
 
 pytest_plugins = ["command_fixtures"]
-pytestmark = [pytest.mark.core, pytest.mark.usefixtures("without_matplotlib")]
+pytestmark = pytest.mark.usefixtures("without_matplotlib")
 
 FEW = ["--max-iters", "3", "--warmup-iters", "0", "--batch-size", "2", "--eval-iters", "1"]
 

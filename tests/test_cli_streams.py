@@ -13,7 +13,7 @@ from tinygpt import safetensors
 from tinygpt.cli import main
 
 pytest_plugins = ["command_fixtures"]
-pytestmark = [pytest.mark.core, pytest.mark.usefixtures("without_matplotlib")]
+pytestmark = pytest.mark.usefixtures("without_matplotlib")
 
 LINE = [sys.executable, "-m", "tinygpt"]
 

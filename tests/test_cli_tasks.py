@@ -16,7 +16,7 @@ from tinygpt.model import Bert
 from tinygpt.train.run import Run
 
 pytest_plugins = ["command_fixtures"]
-pytestmark = [pytest.mark.core, pytest.mark.usefixtures("without_matplotlib")]
+pytestmark = pytest.mark.usefixtures("without_matplotlib")
 
 
 @pytest.fixture

@@ -15,7 +15,6 @@ from tinygpt.cli import main
 from tinygpt.train.checkpoints import load_checkpoint
 
 pytest_plugins = ["command_fixtures"]
-pytestmark = pytest.mark.core
 
 
 @pytest.mark.parametrize(
