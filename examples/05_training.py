@@ -12,7 +12,7 @@ from autograd import Key
 from tinygpt.generate import chain, generate, temperature, top_k
 from tinygpt.model import GPT, CountedBigram, GPTConfig
 from tinygpt.model.size import flops_per_token, training_flops, training_memory
-from tinygpt.text.batches import meeting_windows, random_windows
+from tinygpt.text.batches import random_windows, strided_windows
 from tinygpt.text.corpus import embedded_english, split
 from tinygpt.text.tokenizer import Tokenizer
 from tinygpt.train import AdamW, causal_lm_loss, evaluate, train, warmup_cosine
@@ -46,7 +46,7 @@ def main(steps=STEPS):
         return random_windows(tokens, BATCH_SIZE, BLOCK_SIZE, SEED, index)
 
     def held_out_loss():
-        return evaluate(model, causal_lm_loss, meeting_windows(validation, 32, BLOCK_SIZE), held_out.n_bytes)
+        return evaluate(model, causal_lm_loss, strided_windows(validation, 32, BLOCK_SIZE), held_out.n_bytes)
 
     targets = len(validation) - 1
     bigram = CountedBigram(tokens, VOCAB_SIZE, prior=32.0)

@@ -13,7 +13,7 @@ import numpy as np
 from autograd import Key, Tensor
 from tinygpt.model import GPT, GPTConfig
 from tinygpt.model.positions import ALiBi, RotaryPositions, SinusoidalPositions, T5Bias
-from tinygpt.text.batches import IGNORE, Batch, meeting_windows, random_windows
+from tinygpt.text.batches import IGNORE, Batch, random_windows, strided_windows
 from tinygpt.text.corpus import embedded_english, split
 from tinygpt.text.tokenizer import Tokenizer
 from tinygpt.train import AdamW, causal_lm_loss, evaluate, train, warmup_cosine
@@ -72,7 +72,7 @@ def buckets():
 
 def beyond(tokens):
     """Windows of LONG tokens, of which only the targets after the first SHORT count."""
-    for inputs, targets in meeting_windows(tokens, BATCH_SIZE, LONG):
+    for inputs, targets in strided_windows(tokens, BATCH_SIZE, LONG):
         targets[:, :SHORT] = IGNORE
         yield Batch(inputs, targets)
 
@@ -103,7 +103,7 @@ def main(steps=STEPS):
     print(f"positions    places 1–{SHORT} of {SHORT}   places {SHORT + 1}–{LONG} of {LONG}")
     for positions in KINDS:
         model = trained(positions, tokens, steps)
-        within = evaluate(model, causal_lm_loss, meeting_windows(validation, BATCH_SIZE, SHORT)).loss
+        within = evaluate(model, causal_lm_loss, strided_windows(validation, BATCH_SIZE, SHORT)).loss
         after = f"—, its table ends at {SHORT}"
         if positions != "learned":
             after = f"{evaluate(model, causal_lm_loss, beyond(validation)).loss:.3f}"

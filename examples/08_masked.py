@@ -15,9 +15,9 @@ from tinygpt.model import Bert, BertConfig
 from tinygpt.text.batches import IGNORE
 from tinygpt.text.corpus import embedded_english, read_files, split
 from tinygpt.text.masked_baselines import likeliest_after, likeliest_before, most_frequent
-from tinygpt.text.masked_lm import Masking, meeting_masked_windows, random_masked_windows
+from tinygpt.text.masked_lm import Masking, consecutive_masked_windows, random_masked_windows
 from tinygpt.text.tokenizer import END_OF_TEXT, MASK, Tokenizer
-from tinygpt.train import AdamW, guesses_of, masked_accuracy, masked_lm_loss, train, warmup_cosine
+from tinygpt.train import AdamW, masked_accuracy, masked_lm_loss, mlm_predictions, train, warmup_cosine
 
 VOCAB_SIZE, BLOCK_SIZE, BATCH_SIZE = 320, 32, 32
 STEPS, LOOK_EVERY = 1000, 100
@@ -73,9 +73,9 @@ def main(steps=STEPS, data=None):
         "the most frequent token": most_frequent(tokens),
         "likeliest after the token before": likeliest_after(tokens, tokenizer.vocab_size),
         "likeliest before the token after": likeliest_before(tokens, tokenizer.vocab_size),
-        "this encoder": guesses_of(model),
+        "this encoder": mlm_predictions(model),
     }
-    asked = list(meeting_masked_windows(validation[:HELD_OUT], masking, BATCH_SIZE, BLOCK_SIZE))
+    asked = list(consecutive_masked_windows(validation[:HELD_OUT], masking, BATCH_SIZE, BLOCK_SIZE))
     accuracies = {name: masked_accuracy(guess, asked) for name, guess in guesses.items()}
     print("\nheld-out text                      guessed rightly")
     for name, accuracy in accuracies.items():

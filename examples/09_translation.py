@@ -19,11 +19,12 @@ from tinygpt.generate import beam_search, greedy_search, translations
 from tinygpt.model import Seq2Seq, Seq2SeqConfig
 from tinygpt.text.batches import pad
 from tinygpt.text.corpus.made_pairs import arithmetic_pairs
+from tinygpt.text.pair_baselines import WordForWord
 from tinygpt.text.pair_batches import PairBatches, encode_pairs
 from tinygpt.text.pairs import by_source, read_pairs, split_pairs
 from tinygpt.text.tokenizer import Tokenizer
 from tinygpt.train import AdamW, seq2seq_loss, train, warmup_cosine
-from tinygpt.train.metrics import WordForWord, bleu, chrf, exact_match
+from tinygpt.train.metrics import bleu, chrf, exact_match
 
 STEPS, LOOK_EVERY = 1000, 200
 MOST_WORDS, MOST_TOKENS = 8, 40  # of a sentence read from a file, of a translation
@@ -97,8 +98,7 @@ def likeliest(model, ids, mask, end):
 
 
 def best_of_four(model, ids, mask, end):
-    found = beam_search(translations(model, ids, mask, end, MOST_TOKENS), [end], width=4)
-    return [best.tokens for best, *_ in found]
+    return [best.tokens for best, *_ in beam_search(translations(model, ids, mask, end, MOST_TOKENS), [end], width=4)]
 
 
 def report(name, hypotheses, references):

@@ -25,11 +25,12 @@ from tinygpt.model import Seq2Seq, Seq2SeqConfig
 from tinygpt.text.batches import pad
 from tinygpt.text.corpus.made_pairs import docstring_pairs
 from tinygpt.text.denoising import infilling, sentinels, span_corruption
+from tinygpt.text.pair_baselines import lead_sentence
 from tinygpt.text.pair_batches import PairBatches, encode_pairs
 from tinygpt.text.pairs import by_source, read_pairs, split_pairs
 from tinygpt.text.tokenizer import END_OF_TEXT, Tokenizer
 from tinygpt.train import AdamW, evaluate, seq2seq_loss, train, warmup_cosine
-from tinygpt.train.metrics import lead_sentence, rouge
+from tinygpt.train.metrics import rouge
 
 STEPS, DENOISING = 150, 7  # steps of learning to summarize, and how many times as many of denoising before them
 # longest: tokens read of a source; written: at most, of a summary; window: of a text that is corrupted

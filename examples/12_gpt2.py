@@ -17,6 +17,7 @@ import numpy as np
 
 import tinygpt
 from autograd import Key, no_grad, softmax
+from tinygpt.commands.scripts import in_a_sentence
 from tinygpt.generate import chain, generate, lay_out, next_logits, sample, score_text, temperature, top_k
 from tinygpt.interop import gpt2, save_gpt2
 from tinygpt.model import GPT, GPTConfig
@@ -108,9 +109,9 @@ def main(directory=None, steps=STEPS):
         if directory is None:
             directory = Path(folder) / "gpt2"
             trained = write_small_gpt(directory, steps)
-        show_files(directory)
         opened = tinygpt.load(directory)
         model, tokenizer = opened.model, opened.tokenizer
+        show_files(directory)
         show_weights(directory, model)
         if trained is not None:
             ids = np.array([tokenizer.encode(SENTENCE)])
@@ -127,4 +128,5 @@ def main(directory=None, steps=STEPS):
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description="GPT-2's weights, read from Hugging Face's files")
     parser.add_argument("directory", type=Path, nargs="?", help="of a GPT-2 (default: a small one, made here)")
-    main(parser.parse_args().directory)
+    with in_a_sentence(parser):
+        main(parser.parse_args().directory)

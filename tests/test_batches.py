@@ -1,6 +1,5 @@
 """Windows over a row of tokens: what is asked, how often, and that asking again gives the same."""
 
-import math
 
 import numpy as np
 import pytest
@@ -8,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tinygpt.errors import BadInput
-from tinygpt.text.batches import IGNORE, bits_per_byte, meeting_windows, random_windows
+from tinygpt.text.batches import IGNORE, random_windows, strided_windows
 
 pytestmark = pytest.mark.core
 
@@ -51,7 +50,7 @@ def test_meeting_windows_score_every_target_once(n_tokens, batch_size, block_siz
     stride = data.draw(st.integers(1, block_size))
     row = np.arange(n_tokens)
     scored = []
-    for inputs, targets in meeting_windows(row, batch_size, block_size, stride):
+    for inputs, targets in strided_windows(row, batch_size, block_size, stride):
         assert inputs.shape == targets.shape and inputs.shape[0] <= batch_size and inputs.shape[1] == block_size
         counted = targets != IGNORE
         np.testing.assert_array_equal(inputs[counted] + 1, targets[counted])
@@ -60,14 +59,9 @@ def test_meeting_windows_score_every_target_once(n_tokens, batch_size, block_siz
 
 
 def test_a_smaller_stride_gives_every_later_target_context():
-    for window, batch in enumerate(meeting_windows(ROW, 1, 10, stride=3)):
+    for window, batch in enumerate(strided_windows(ROW, 1, 10, stride=3)):
         first_scored = np.flatnonzero(batch.targets[0] != IGNORE)[0]
         assert first_scored == (0 if window == 0 else 7)
-
-
-def test_bits_per_byte_of_a_uniform_guess_over_bytes_is_eight():
-    n_bytes = 50
-    assert bits_per_byte(n_bytes * math.log(256), n_bytes) == pytest.approx(8)
 
 
 @pytest.mark.parametrize(
@@ -78,10 +72,9 @@ def test_bits_per_byte_of_a_uniform_guess_over_bytes_is_eight():
         (lambda: random_windows(ROW, 1, 0, 0, 0), "block_size must be at least 1"),
         (lambda: random_windows(ROW / 2, 1, 8, 0, 0), "one row of integers"),
         (lambda: random_windows(ROW.reshape(2, -1), 1, 8, 0, 0), "one row of integers"),
-        (lambda: meeting_windows(ROW[:1], 1, 8), "1 tokens, and a prediction needs at least 2"),
-        (lambda: meeting_windows(ROW, 1, 8, stride=9), "stride of 9"),
-        (lambda: meeting_windows(ROW, 1, 8, stride=0), "stride must be at least 1"),
-        (lambda: bits_per_byte(1.0, 0), "at least one byte"),
+        (lambda: strided_windows(ROW[:1], 1, 8), "1 tokens, and a prediction needs at least 2"),
+        (lambda: strided_windows(ROW, 1, 8, stride=9), "stride of 9"),
+        (lambda: strided_windows(ROW, 1, 8, stride=0), "stride must be at least 1"),
     ],
 )
 def test_bad_input_says_what_to_do(ask, message):

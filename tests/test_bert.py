@@ -20,11 +20,11 @@ from tinygpt.text.tokenizer import MASK, CharTokenizer, Tokenizer, WordPiece
 from tinygpt.train import (
     AdamW,
     bert_loss,
-    guesses_of,
     masked_accuracy,
     masked_lm_loss,
+    mlm_predictions,
+    next_sentence_accuracy,
     next_sentence_loss,
-    pairs_told_apart,
     train,
 )
 
@@ -154,7 +154,7 @@ def test_one_table_or_two(tied):
 @pytest.mark.parametrize("changes", [{"bias": False}, {"norm": "rms"}, {"pre_norm": True}, {"activation": "swiglu"}])
 def test_other_forms_train_too(changes):
     model = small(**changes)
-    batch = MaskedBatch(some_ids(), some_ids(), elsewhere=np.array([0, 1, 1]))
+    batch = MaskedBatch(some_ids(), some_ids(), next_sentence_labels=np.array([0, 1, 1]))
     steps = list(train(model, bert_loss, lambda i: batch, AdamW(model.parameters()), 25, 1e-2))
     assert steps[-1].loss < 0.8 * steps[0].loss
     assert all(not name.endswith("bias") for name in model.named_parameters()) == (changes == {"bias": False})
@@ -162,7 +162,7 @@ def test_other_forms_train_too(changes):
 
 class TestLosses:
     targets = np.where(RANDOM.random((3, T)) < 0.4, some_ids(), IGNORE)
-    batch = MaskedBatch(some_ids(), targets, elsewhere=np.array([0, 1, 0]))
+    batch = MaskedBatch(some_ids(), targets, next_sentence_labels=np.array([0, 1, 0]))
 
     def test_only_chosen_places_count(self):
         model = small()
@@ -202,10 +202,10 @@ def test_pairs_of_passages_are_told_apart_by_what_they_are_about():
     def drawn(documents, batch_size, index):
         return next_sentence_batch(documents, tokenizer, Masking.of(tokenizer), batch_size, 16, 1, index)
 
-    assert pairs_told_apart(model, [drawn(unseen, 400, 0)]) < 0.6
+    assert next_sentence_accuracy(model, [drawn(unseen, 400, 0)]) < 0.6
     for _ in train(model, bert_loss, lambda i: drawn(learned, 32, i), AdamW(model.parameters()), 140, 6e-3):
         pass
-    assert pairs_told_apart(model, [drawn(unseen, 400, 0)]) > 0.7
+    assert next_sentence_accuracy(model, [drawn(unseen, 400, 0)]) > 0.7
 
 
 def test_accuracies():
@@ -223,8 +223,8 @@ def test_accuracies():
 def test_a_models_guesses_are_its_likeliest_tokens():
     model, ids = small(), some_ids()
     expected = everything(model, ids)[1].argmax(-1)
-    np.testing.assert_array_equal(guesses_of(model)(MaskedBatch(ids, ids)), expected)
-    assert masked_accuracy(guesses_of(model), [MaskedBatch(ids, expected)]) == 1
+    np.testing.assert_array_equal(mlm_predictions(model)(MaskedBatch(ids, ids)), expected)
+    assert masked_accuracy(mlm_predictions(model), [MaskedBatch(ids, expected)]) == 1
 
 
 class TestFilling:

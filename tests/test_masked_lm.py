@@ -11,10 +11,10 @@ from tinygpt.errors import BadInput
 from tinygpt.text.batches import IGNORE, pad
 from tinygpt.text.masked_lm import (
     Masking,
+    consecutive_masked_windows,
     mask_id,
     mask_tokens,
     masked_documents,
-    meeting_masked_windows,
     random_masked_windows,
     word_edges,
 )
@@ -164,7 +164,7 @@ class TestBatches:
     @pytest.mark.parametrize(("n", "block_size"), [(1000, 20), (1000, 17), (5, 20), (41, 10)])
     def test_meeting_windows_are_the_whole_row_once(self, n, block_size):
         whole = []
-        for batch in meeting_masked_windows(self.row[:n], PLAIN, 3, block_size):
+        for batch in consecutive_masked_windows(self.row[:n], PLAIN, 3, block_size):
             assert batch.inputs.shape[1] <= block_size
             ids = np.where(batch.targets == IGNORE, batch.inputs, batch.targets)
             whole.append(ids if batch.mask is None else ids[batch.mask])
@@ -210,9 +210,9 @@ class TestPairs:
 
     def test_half_follow_and_half_come_from_elsewhere(self):
         batch = self.batch()
-        assert within_deviations(batch.elsewhere.sum(), 400, 0.5)
+        assert within_deviations(batch.next_sentence_labels.sum(), 400, 0.5)
         seen = set()
-        for row, elsewhere in zip(self.whole(batch), batch.elsewhere):
+        for row, elsewhere in zip(self.whole(batch), batch.next_sentence_labels):
             cls, d, _, i, sep, e, _, j, end = row.tolist()
             assert (cls, sep, end) == (2, 3, 3)
             assert (d != e) if elsewhere else (d == e and j == i + 1)
@@ -242,7 +242,8 @@ class TestPairs:
         documents = [[[5 + i] for i in range(n)] for n in (8, 3)]
         batch = next_sentence_batch(documents, BERT, self.masking, 300, 9, 0, 0)
         lengths = set()
-        for row, segments, real, elsewhere in zip(self.whole(batch), batch.segments, batch.mask, batch.elsewhere):
+        columns = self.whole(batch), batch.segments, batch.mask, batch.next_sentence_labels
+        for row, segments, real, elsewhere in zip(*columns):
             first, second = (row[real & (segments == side)].tolist() for side in (0, 1))
             first, second = first[1:-1], second[:-1]
             lengths.add((len(first), len(second)))

@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 
 from tinygpt.errors import BadInput, MissingExtra
+from tinygpt.text.pair_baselines import WordForWord, lead_sentence
 from tinygpt.text.pairs import Pair
-from tinygpt.train.metrics import WordForWord, bleu, chrf, exact_match, lead_sentence, rouge
+from tinygpt.train.metrics import bleu, chrf, exact_match, rouge
 
 pytestmark = pytest.mark.core
 

@@ -11,7 +11,7 @@ from autograd import Key
 from tinygpt.errors import BadInput
 from tinygpt.generate import generate_with_logprobs, score, score_text
 from tinygpt.model import GPT, GPTConfig
-from tinygpt.text.batches import meeting_windows
+from tinygpt.text.batches import strided_windows
 from tinygpt.text.tokenizer import CharTokenizer, Tokenizer
 from tinygpt.train import causal_lm_loss, evaluate
 
@@ -47,7 +47,7 @@ def test_windows_meet_by_default():
 def test_the_total_is_what_evaluation_finds():
     tokens = np.random.default_rng(1).integers(V, size=100)
     for stride in (T, 3):
-        nats = evaluate(MODEL, causal_lm_loss, meeting_windows(tokens, 4, T, stride)).nats
+        nats = evaluate(MODEL, causal_lm_loss, strided_windows(tokens, 4, T, stride)).nats
         assert -score(MODEL, tokens, stride).sum() == pytest.approx(nats, rel=1e-5)
 
 

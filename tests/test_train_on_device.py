@@ -11,7 +11,7 @@ from autograd import Key
 from autograd.kernels import reference
 from tinygpt.generate import beam_search, chain, fill, generate, greedy_search, score, temperature, top_k, translations
 from tinygpt.model import GPT, Bert, BertConfig, BigramLM, GPTConfig, Seq2Seq, Seq2SeqConfig
-from tinygpt.text.batches import IGNORE, Batch, meeting_windows, random_windows
+from tinygpt.text.batches import IGNORE, Batch, random_windows, strided_windows
 from tinygpt.text.masked_lm import MaskedBatch
 from tinygpt.text.pair_batches import PairBatch
 from tinygpt.text.tokenizer import MASK, CharTokenizer
@@ -20,9 +20,9 @@ from tinygpt.train import (
     bert_loss,
     causal_lm_loss,
     evaluate,
-    guesses_of,
     masked_accuracy,
     masked_lm_loss,
+    mlm_predictions,
     next_sentence_loss,
     seq2seq_loss,
     train,
@@ -149,7 +149,7 @@ def test_gradients_that_are_not_finite_change_nothing_and_say_so_when_read(bad, 
 
 
 def test_evaluation_waits_once_a_batch_when_all_are_done(device):
-    batches = list(meeting_windows(TOKENS, 4, T))
+    batches = list(strided_windows(TOKENS, 4, T))
     model = gpt()
     expected = evaluate(model, causal_lm_loss, batches)
     model.to(device)
@@ -161,8 +161,8 @@ def test_evaluation_waits_once_a_batch_when_all_are_done(device):
 
 def test_masked_accuracy(device):
     model = bert()
-    expected = masked_accuracy(guesses_of(model), [hidden_tokens(0), hidden_tokens(1)])
-    assert masked_accuracy(guesses_of(model.to(device)), [hidden_tokens(0), hidden_tokens(1)]) == expected
+    expected = masked_accuracy(mlm_predictions(model), [hidden_tokens(0), hidden_tokens(1)])
+    assert masked_accuracy(mlm_predictions(model.to(device)), [hidden_tokens(0), hidden_tokens(1)]) == expected
 
 
 @pytest.mark.parametrize("positions", POSITIONS)

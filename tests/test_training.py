@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 
 from autograd import Key, Tensor, no_grad, use
+from tinygpt.errors import BadInput
 from tinygpt.model import GPT, GPTConfig
-from tinygpt.text.batches import IGNORE, Batch, meeting_windows, random_windows
+from tinygpt.text.batches import IGNORE, Batch, random_windows, strided_windows
 from tinygpt.train import AdamW, causal_lm_loss, evaluate, train
 from tinygpt.train.evaluate import Evaluation
 
@@ -161,7 +162,7 @@ def test_a_loop_that_is_left_and_begun_again_goes_on_as_if_never_left():
 
 def test_a_small_text_is_learned_by_heart():
     text = TOKENS[: CONFIG.block_size * 3 + 1]
-    batch = next(meeting_windows(text, 3, CONFIG.block_size))
+    batch = next(strided_windows(text, 3, CONFIG.block_size))
     steps = run(gpt(), lambda index: batch, 120)
     assert steps[0].loss == pytest.approx(math.log(CONFIG.vocab_size), abs=0.1)
     assert steps[-1].loss < 0.2
@@ -183,7 +184,7 @@ def test_an_evaluation_is_the_brute_force_sum(stride):
         targets[: max(0, scored - start)] = IGNORE
         scored = max(scored, start + len(targets))
         expected += brute_force_nats(model, inputs[None, : len(targets)], targets[None])
-    result = evaluate(model, causal_lm_loss, meeting_windows(text, 2, size, stride))
+    result = evaluate(model, causal_lm_loss, strided_windows(text, 2, size, stride))
     assert result.tokens == scored == 45
     assert result.nats == pytest.approx(expected, rel=1e-5)
 
@@ -193,7 +194,7 @@ def test_more_context_helps_a_model_that_has_learned():
     period = np.random.default_rng(4).permutation(CONFIG.vocab_size)[:12]
     text = np.concatenate([period, period[::-1]] * 8)  # what follows a token depends on the one before it
     run(model, lambda i: random_windows(text, 8, 8, 0, i), 100)
-    alone, with_context = (evaluate(model, causal_lm_loss, meeting_windows(text, 8, 8, n)).loss for n in (8, 1))
+    alone, with_context = (evaluate(model, causal_lm_loss, strided_windows(text, 8, 8, n)).loss for n in (8, 1))
     assert with_context < alone
 
 
@@ -216,6 +217,11 @@ def test_measures_of_an_evaluation():
     assert result.loss == pytest.approx(3 * math.log(2))
     assert result.perplexity == pytest.approx(8)
     assert math.isfinite(Evaluation(1e9, 1).perplexity)
+
+
+def test_bits_per_byte_of_a_text_whose_bytes_were_not_counted():
+    with pytest.raises(BadInput, match="at least one byte"):
+        _ = Evaluation(1.0, 1).bits_per_byte
 
 
 def test_bits_per_byte_of_a_uniform_guess_do_not_depend_on_the_tokens():

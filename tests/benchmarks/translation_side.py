@@ -19,7 +19,8 @@ from typing import Any
 import numpy
 from harness import ROOT, serve
 
-from tinygpt.train.metrics import WordForWord, bleu, chrf, exact_match
+from tinygpt.text.pair_baselines import WordForWord
+from tinygpt.train.metrics import bleu, chrf, exact_match
 
 EXAMPLE = ROOT / "examples" / "09_translation.py"
 

@@ -8,7 +8,7 @@ from typing import Any
 from autograd import Key
 
 from ..errors import BadInput
-from ..generate import Rule, Speculation, Written, speculative_generate
+from ..generate import GeneratedToken, Rule, Speculation, speculative_generate
 from ..generate.speculative import AHEAD
 from ..text.tokenizer import BaseTokenizer
 from .opening import open_model
@@ -44,9 +44,9 @@ class Draft:
         rule: Rule,
         stop: Sequence[str] = (),
         count: int = 1,
-    ) -> Iterator[list[Written]]:
+    ) -> Iterator[list[GeneratedToken]]:
         """As `writing.write_samples`, but one text after another, as each accepts a different number of guesses."""
-        ends = () if tokenizer.end_of_text is None else (tokenizer.end_of_text,)
+        ends = tokenizer.ends
         ids = prompt_ids(tokenizer, prompt)
         for number in range(count):
             own = key and key.fold("sample", number)

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from tqdm import tqdm
 
 from ..errors import BadInput
-from ..text.batches import Batch, meeting_windows
+from ..text.batches import Batch, strided_windows
 from ..train import causal_lm_loss, evaluate
 from .given_text import read_corpus
 from .opening import open_model
@@ -45,7 +45,7 @@ def eval_command(
 
     def batches() -> Iterator[Batch]:
         with tqdm(total=math.ceil(windows / rows), unit="batch", disable=None if not as_json else True) as progress:
-            for batch in meeting_windows(tokens, rows, size, stride):
+            for batch in strided_windows(tokens, rows, size, stride):
                 yield batch
                 progress.update()
 

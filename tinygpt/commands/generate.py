@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from autograd import Key
 
 from ..errors import BadInput
-from ..generate import Rule, Written, chain, continuations, min_length
+from ..generate import GeneratedToken, Rule, chain, continuations, min_length
 from ..model import GPT
 from ..text.tokenizer import BaseTokenizer
 from .beams import IDLE_IN_A_BEAM_OF_ONE, BeamOptions, print_best
@@ -99,9 +99,10 @@ def _print_beam(model: GPT, tokenizer: BaseTokenizer, options: GenerateOptions) 
     rule = chain(
         *known_tokens(model, tokenizer), options.forbidding(tokenizer), *_not_ended_early(options, tokenizer)
     )
-    ends = [] if tokenizer.end_of_text is None else [tokenizer.end_of_text]
     begun = continuations(model, [prompt_ids(tokenizer, options.prompt)], options.max_new_tokens, rule)
-    print_best(options.beams(), begun, ends, lambda tokens: options.prompt + tokenizer.decode(tokens), headed=True)
+    print_best(
+        options.beams(), begun, tokenizer.ends, lambda tokens: options.prompt + tokenizer.decode(tokens), headed=True
+    )
 
 
 def _not_ended_early(options: GenerateOptions, tokenizer: BaseTokenizer) -> list[Rule]:
@@ -115,7 +116,7 @@ def _not_ended_early(options: GenerateOptions, tokenizer: BaseTokenizer) -> list
     return [min_length(len(prompt_ids(tokenizer, options.prompt)) + options.min_new_tokens, tokenizer.end_of_text)]
 
 
-def _print_logprobs(tokenizer: BaseTokenizer, written: Sequence[Written]) -> None:
+def _print_logprobs(tokenizer: BaseTokenizer, written: Sequence[GeneratedToken]) -> None:
     tokens = [each.token for each in written]
     logprobs = [each.logprob for each in written]
     print("\nlog p under the model itself, in nats (a token may be part of a string that stopped the text)")

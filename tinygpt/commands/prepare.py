@@ -60,8 +60,9 @@ def prepare(
 def _training_ids(tokenizer: BaseTokenizer, train: Corpus, options: TrainOptions) -> np.ndarray:
     if not options.bpe_dropout:
         return tokenizer.encode_documents(train.texts)
-    end = [] if tokenizer.end_of_text is None else [tokenizer.end_of_text]
-    rows = (tokenizer.encode_dropout(text, options.bpe_dropout, options.seed) + end for text in train.texts)
+    rows = (
+        [*tokenizer.encode_dropout(text, options.bpe_dropout, options.seed), *tokenizer.ends] for text in train.texts
+    )
     return np.fromiter(chain.from_iterable(rows), dtype=tokenizer.dtype)
 
 

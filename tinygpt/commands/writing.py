@@ -8,7 +8,7 @@ from typing import Any
 from autograd import Key
 
 from ..errors import BadInput
-from ..generate import Batch, Rule, TextStream, Written, chain, generate_batch, temperature, top_k
+from ..generate import Batch, GeneratedToken, Rule, TextStream, chain, generate_batch, temperature, top_k
 from ..text.tokenizer import BaseTokenizer
 from .opening import known_tokens
 
@@ -32,7 +32,7 @@ def write_samples(
     rule: Rule,
     stop: Sequence[str] = (),
     count: int = 1,
-) -> Iterator[list[Written]]:
+) -> Iterator[list[GeneratedToken]]:
     """Prints `count` continuations of the prompt; yields the new tokens of each after it is printed.
 
     Number n is drawn with key.fold("sample", n), or written greedily without a key. Several are written together,
@@ -40,11 +40,10 @@ def write_samples(
     first of the strings `stop`. Raises BadInput, before anything is printed, for a prompt that cannot be read.
     """
     ids = prompt_ids(tokenizer, prompt)
-    ends = () if tokenizer.end_of_text is None else (tokenizer.end_of_text,)
     for start in range(0, count, AT_ONCE):
         numbers = range(start, min(start + AT_ONCE, count))
         keys = None if key is None else [key.fold("sample", number) for number in numbers]
-        batch = generate_batch(model, [ids] * len(numbers), max_new_tokens, rule, keys, ends)
+        batch = generate_batch(model, [ids] * len(numbers), max_new_tokens, rule, keys, tokenizer.ends)
         texts = [ShownText(tokenizer, heading(number, count) + prompt, stop) for number in numbers]
         yield from _show_one_after_another(batch, texts)
 
@@ -54,7 +53,7 @@ def heading(number: int, count: int) -> str:
     return f"{chr(10) if number else ''}sample {number + 1}\n" if count > 1 else ""
 
 
-def _show_one_after_another(batch: Batch, texts: Sequence[ShownText]) -> Iterator[list[Written]]:
+def _show_one_after_another(batch: Batch, texts: Sequence[ShownText]) -> Iterator[list[GeneratedToken]]:
     with texts[0]:
         for row, written in batch:
             texts[row].add(written)
@@ -72,7 +71,7 @@ class ShownText:
 
     def __init__(self, tokenizer: BaseTokenizer, beginning: str, stop: Sequence[str]) -> None:
         self.stream, self.waiting, self.shown = TextStream(tokenizer, stop), beginning, False
-        self.written: list[Written] = []
+        self.written: list[GeneratedToken] = []
         self._last = ""
 
     def __enter__(self) -> ShownText:
@@ -87,7 +86,7 @@ class ShownText:
         elif issubclass(error, BadInput) and self._last not in ("", "\n"):
             print(flush=True)
 
-    def add(self, written: Written) -> None:
+    def add(self, written: GeneratedToken) -> None:
         self.written.append(written)
         self._print(self.stream.push(written.token))
 

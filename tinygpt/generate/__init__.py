@@ -10,7 +10,7 @@ chat and fill; bare and layout make the same faster.
 from .beam import Hypothesis, LengthPenalty, beam_search, greedy_search, power_penalty, wu_penalty
 from .beginnings import Beginnings, continuations, translations
 from .context import next_logits, window_start
-from .decoding import Batch, Written, generate, generate_batch, generate_with_logprobs
+from .decoding import Batch, GeneratedToken, generate, generate_batch, generate_with_logprobs
 from .fill import Candidate, fill
 from .history import banned, banned_words, min_length, no_repeat_ngram, repetition_penalty
 from .layout import lay_out
@@ -23,6 +23,7 @@ __all__ = [
     "Batch",
     "Beginnings",
     "Candidate",
+    "GeneratedToken",
     "Hypothesis",
     "LengthPenalty",
     "Rule",
@@ -30,7 +31,6 @@ __all__ = [
     "Speculation",
     "StopAt",
     "TextStream",
-    "Written",
     "banned",
     "banned_words",
     "beam_search",

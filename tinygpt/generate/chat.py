@@ -73,9 +73,8 @@ class Conversation:
 
     def _answer(self, message: Message, prompt: list[int]) -> Iterator[str]:
         key = self.key and self.key.fold("answer", self.answered)
-        end = () if self.tokenizer.end_of_text is None else (self.tokenizer.end_of_text,)
         room = min(self.max_new_tokens, self._context - len(prompt))
-        tokens = generate(self.model, prompt, room, self.rule, key, end, self._reader_of_now())
+        tokens = generate(self.model, prompt, room, self.rule, key, self.tokenizer.ends, self._reader_of_now())
         written: list[str] = []
         try:
             for piece in _without_space_before(stream_text(tokens, self.tokenizer, self.stop)):

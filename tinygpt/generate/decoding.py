@@ -16,7 +16,7 @@ from .reading import OneText, make_reader
 from .sampling import Rule, greedy, require_predictions, sample
 
 
-class Written(NamedTuple):
+class GeneratedToken(NamedTuple):
     """A new token and its log-probability, in nats, under the model itself, before any rule."""
 
     token: int
@@ -59,7 +59,7 @@ def generate_with_logprobs(
     key: Key | None = None,
     stop_tokens: Collection[int] = (),
     reader: OneText | None = None,
-) -> Iterator[Written]:
+) -> Iterator[GeneratedToken]:
     """The same tokens as `generate`, each with its log-probability. Raises BadInput as `generate` does."""
     batch = generate_batch(model, [prompt], max_new_tokens, rule, None if key is None else [key], stop_tokens, reader)
     return (written for _, written in batch)
@@ -105,7 +105,7 @@ def _check_reader(reader: OneText, model: Any, texts: list[list[int]], max_new_t
         )
 
 
-class Batch(Iterator[tuple[int, Written]]):
+class Batch(Iterator[tuple[int, GeneratedToken]]):
     """Texts that are being written at the same time. It can be gone through once; after a break it goes on."""
 
     def __init__(
@@ -125,10 +125,10 @@ class Batch(Iterator[tuple[int, Written]]):
         """Ends this text: nothing more is written to it."""
         self.going_on.discard(number)
 
-    def __next__(self) -> tuple[int, Written]:
+    def __next__(self) -> tuple[int, GeneratedToken]:
         return next(self._written)
 
-    def _rounds(self) -> Iterator[tuple[int, Written]]:
+    def _rounds(self) -> Iterator[tuple[int, GeneratedToken]]:
         rows = sorted(self.going_on)  # the text that each row of the reader holds
         for n in range(self.max_new_tokens):
             if not rows:
@@ -142,7 +142,7 @@ class Batch(Iterator[tuple[int, Written]]):
                 self.read.keep(stay)
             rows = [rows[row] for row in stay]
 
-    def _next(self, number: int, n: int, logits: np.ndarray) -> Written | None:
+    def _next(self, number: int, n: int, logits: np.ndarray) -> GeneratedToken | None:
         """Chooses token n of a text and appends it; None where the text ends."""
         text = self.texts[number]
         require_predictions(logits)
@@ -152,7 +152,7 @@ class Batch(Iterator[tuple[int, Written]]):
             self.end(number)
             return None
         text.append(token)
-        return Written(token, log_probability(logits, token))
+        return GeneratedToken(token, log_probability(logits, token))
 
 
 def log_probability(logits: np.ndarray, token: int) -> float:

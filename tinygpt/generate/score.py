@@ -14,7 +14,7 @@ import numpy as np
 from autograd import cross_entropy, no_grad, to_device, to_numpy
 
 from ..errors import BadInput, require_whole
-from ..text.batches import IGNORE, meeting_windows
+from ..text.batches import IGNORE, strided_windows
 from ..text.tokenizer import BaseTokenizer
 from ..train.evaluate import Evaluation
 
@@ -71,7 +71,7 @@ def score(model: Any, tokens: Sequence[int], stride: int | None = None) -> np.nd
     rows = max(1, BATCH_LOGITS // (size * config.vocab_size))
     device, found = model.parameters()[0].device, []
     with no_grad():
-        for inputs, targets in meeting_windows(row, rows, size, min(stride or size, size)):
+        for inputs, targets in strided_windows(row, rows, size, min(stride or size, size)):
             logits = model(to_device(inputs, device))
             nats = cross_entropy(logits, to_device(targets, device), ignore_index=IGNORE, reduction="none")
             found.append(-to_numpy(nats.data)[targets != IGNORE].astype(np.float64))

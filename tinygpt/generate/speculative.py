@@ -17,7 +17,7 @@ from autograd import Key, softmax
 
 from ..errors import BadInput, require_whole
 from ..model import GPT
-from .decoding import Written, check_prompt, log_probability
+from .decoding import GeneratedToken, check_prompt, log_probability
 from .reading import OneText
 from .sampling import Rule, greedy, require_predictions, sample
 
@@ -65,7 +65,7 @@ def speculative_generate(
     return Speculation(target, draft, prompt, max_new_tokens, rule, key, stop_tokens, ahead)
 
 
-class Speculation(Iterator[Written]):
+class Speculation(Iterator[GeneratedToken]):
     """Yields the tokens, each with its log-probability under the target, and counts how well the draft guesses.
 
     proposed, accepted: guesses that were made, and that were kept. readings: forwards of the target.
@@ -89,10 +89,10 @@ class Speculation(Iterator[Written]):
         self._greedy, self._key = key is None, key or Key(0)  # greedy: nothing depends on what is drawn
         self._written = self._rounds()
 
-    def __next__(self) -> Written:
+    def __next__(self) -> GeneratedToken:
         return next(self._written)
 
-    def _rounds(self) -> Iterator[Written]:
+    def _rounds(self) -> Iterator[GeneratedToken]:
         while len(self._tokens) < self._end:
             for written in self._round():
                 if written.token in self._stop_tokens:
@@ -100,7 +100,7 @@ class Speculation(Iterator[Written]):
                 self._tokens.append(written.token)
                 yield written
 
-    def _round(self) -> Iterator[Written]:
+    def _round(self) -> Iterator[GeneratedToken]:
         """One reading of the target: the guesses that it accepts, then one token of its own."""
         guesses, drawn_from = self._guess()
         after = self._target.logits([*self._tokens, *guesses], 1 + len(guesses))
@@ -108,7 +108,7 @@ class Speculation(Iterator[Written]):
         for logits, guess, q in zip(after, [*guesses, NOTHING], [*drawn_from, np.zeros(after.shape[1])]):
             token = accept_or_redraw(self._distribution(logits, self._tokens), q, guess, self._key_of(self._tokens))
             self.accepted += token == guess  # before the yield, after which nobody may ask for more
-            yield Written(token, log_probability(logits.astype(np.float64), token))
+            yield GeneratedToken(token, log_probability(logits.astype(np.float64), token))
             if token != guess:
                 break
 

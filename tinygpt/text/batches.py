@@ -47,7 +47,7 @@ def random_windows(tokens: np.ndarray, batch_size: int, block_size: int, seed: i
     return Batch(np.ascontiguousarray(windows[:, :-1]), np.ascontiguousarray(windows[:, 1:]))
 
 
-def meeting_windows(tokens: np.ndarray, batch_size: int, block_size: int, stride: int | None = None) -> Iterator[Batch]:
+def strided_windows(tokens: np.ndarray, batch_size: int, block_size: int, stride: int | None = None) -> Iterator[Batch]:
     """Windows at 0, stride, 2·stride … that together score each of the N - 1 targets exactly once.
 
     With stride = T, the default, the windows lie end to end. A smaller stride makes them overlap: each window then
@@ -104,23 +104,6 @@ def drawing(seed: int, index: int, purpose: int = 0) -> np.random.Generator:
     """
     key = np.array([seed & _LOW_64_BITS, index & _LOW_64_BITS], dtype=np.uint64)
     return np.random.Generator(np.random.Philox(key=key, counter=np.array([0, 0, 0, purpose], dtype=np.uint64)))
-
-
-def bits_per_byte(total_nats: float, n_bytes: int) -> float:
-    """How many bits the model needs per byte of the text: a measure to compare models with different tokenizers by.
-
-    Perplexity depends on how many tokens a text is cut into; bits per byte does not, so models with different
-    vocabularies can be compared. `total_nats` is the summed negative log-likelihood over the whole text and `n_bytes`
-    the text's length in UTF-8.
-
-    Formula: bits per byte = -sum_i ln p(x_i | x_<i) / (ln 2 * bytes of the text)
-    Paper: Gao et al. 2020, "The Pile: an 800GB dataset of diverse text for language modeling", section 3.1
-    Example: examples/05_training.py
-    Test: tests/test_batches.py
-    """
-    if n_bytes < 1:
-        raise BadInput(f"bits per byte need a text of at least one byte, not {n_bytes}")
-    return total_nats / (math.log(2) * n_bytes)
 
 
 def checked_row(tokens: np.ndarray) -> np.ndarray:

@@ -34,15 +34,15 @@ class MaskedBatch(NamedTuple):
     """inputs (B, T) int64, some tokens hidden; targets (B, T), the original ids of chosen tokens, IGNORE elsewhere.
 
     segments (B, T) int64: which of two texts a token belongs to (None: all to the first). mask (B, T) boolean: True at
-    real tokens, False at padding (None: all are real). elsewhere (B,), for pairs only: 0 if the second text follows the
-    first, 1 if it comes from another document.
+    real tokens, False at padding (None: all are real). next_sentence_labels (B,), for pairs only: 0 if the second text
+    follows the first, 1 if it comes from another document.
     """
 
     inputs: np.ndarray
     targets: np.ndarray
     segments: np.ndarray | None = None
     mask: np.ndarray | None = None
-    elsewhere: np.ndarray | None = None
+    next_sentence_labels: np.ndarray | None = None
 
 
 class WordEdges(NamedTuple):
@@ -158,7 +158,7 @@ def random_masked_windows(
     return MaskedBatch(*mask_tokens(windows, masking, seed, index))
 
 
-def meeting_masked_windows(
+def consecutive_masked_windows(
     tokens: np.ndarray, masking: Masking, batch_size: int, block_size: int, seed: int = 0
 ) -> Iterator[MaskedBatch]:
     """The whole row once, in windows that lie end to end, for evaluation: the hidden tokens are the same every time."""

@@ -9,7 +9,8 @@ from typing import Any
 
 from autograd import Array, no_grad, to_numpy
 
-from ..text.batches import IGNORE, bits_per_byte
+from ..errors import BadInput
+from ..text.batches import IGNORE
 from ..text.masked_baselines import Guess
 from ..text.masked_lm import MaskedBatch
 from .losses import Loss
@@ -41,8 +42,19 @@ class Evaluation:
 
     @property
     def bits_per_byte(self) -> float:
-        """Comparable between any two models on the same text, whatever their tokenizers."""
-        return bits_per_byte(self.nats, self.n_bytes)
+        """The bits that the model needs for each byte of the text, in UTF-8.
+
+        Perplexity depends on how many tokens a text is cut into. Bits per byte do not, so they compare any two models
+        on the same text, whatever their tokenizers. Raises BadInput if the bytes of the text were not counted.
+
+        Formula: bits per byte = −Σ_i ln p(x_i | x_<i) / (ln 2 · bytes of the text)
+        Paper: Gao et al. 2020, "The Pile: an 800GB dataset of diverse text for language modeling", section 3.1
+        Example: examples/05_training.py
+        Test: tests/test_training.py
+        """
+        if self.n_bytes < 1:
+            raise BadInput(f"bits per byte need a text of at least one byte, not {self.n_bytes}")
+        return self.nats / (math.log(2) * self.n_bytes)
 
 
 def evaluate(model: Any, loss: Loss, batches: Iterable[Any], n_bytes: int = 0) -> Evaluation:
@@ -58,7 +70,7 @@ def evaluate(model: Any, loss: Loss, batches: Iterable[Any], n_bytes: int = 0) -
     return Evaluation(sum(total.item() for total in totals), tokens, n_bytes)  # only this waits for a GPU
 
 
-def guesses_of(model: Any) -> Guess:
+def mlm_predictions(model: Any) -> Guess:
     """A function that gives an encoder's likeliest token at each position of a batch."""
 
     def guess(batch: MaskedBatch) -> Array:
@@ -69,7 +81,7 @@ def guesses_of(model: Any) -> Guess:
     return guess
 
 
-def pairs_told_apart(model: Any, batches: Iterable[MaskedBatch]) -> float:
+def next_sentence_accuracy(model: Any, batches: Iterable[MaskedBatch]) -> float:
     """The share of pairs for which an encoder says correctly whether the second text follows the first.
 
     Raises ValueError if there are no pairs.
@@ -78,8 +90,8 @@ def pairs_told_apart(model: Any, batches: Iterable[MaskedBatch]) -> float:
     with no_grad():
         for batch in batches:
             logits = model.nsp_logits(model(batch.inputs, batch.segments, batch.mask))
-            said = to_numpy(logits.data).argmax(axis=-1)
-            right, count = right + int((said == batch.elsewhere).sum()), count + len(batch.elsewhere)
+            said, labels = to_numpy(logits.data).argmax(axis=-1), batch.next_sentence_labels
+            right, count = right + int((said == labels).sum()), count + len(labels)
     if count == 0:
         raise ValueError("there is nothing to evaluate: no batch has a pair")
     return right / count

@@ -75,7 +75,8 @@ def _chosen_tokens(model: Any, hidden: Tensor, batch: MaskedBatch) -> tuple[Tens
 
 
 def _chosen_pairs(model: Any, hidden: Tensor, batch: MaskedBatch) -> tuple[Tensor, int]:
-    return cross_entropy(model.nsp_logits(hidden), batch.elsewhere, reduction="sum"), len(batch.elsewhere)
+    labels = batch.next_sentence_labels
+    return cross_entropy(model.nsp_logits(hidden), labels, reduction="sum"), len(labels)
 
 
 def seq2seq_loss(

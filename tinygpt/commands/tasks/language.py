@@ -11,7 +11,7 @@ import numpy as np
 from autograd import Key
 
 from ...model import GPT, GPTConfig
-from ...text.batches import Batch, meeting_windows, random_windows
+from ...text.batches import Batch, random_windows, strided_windows
 from ...text.corpus import Corpus
 from ...text.tokenizer import BaseTokenizer
 from ...train import causal_lm_loss
@@ -44,7 +44,7 @@ class LanguageTask(TextTask):
     def whole_validation(self) -> Iterable[Batch]:
         """Windows side by side: every held-out token once."""
         o = self.options
-        return meeting_windows(self.texts.validation, o.batch_size, o.block_size)
+        return strided_windows(self.texts.validation, o.batch_size, o.block_size)
 
     @property
     def validation_bytes(self) -> int:

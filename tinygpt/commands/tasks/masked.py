@@ -15,9 +15,9 @@ from ...model import Bert, BertConfig
 from ...text.batches import IGNORE
 from ...text.corpus import Corpus
 from ...text.masked_baselines import likeliest_after, likeliest_before, most_frequent
-from ...text.masked_lm import MaskedBatch, Masking, meeting_masked_windows, random_masked_windows
+from ...text.masked_lm import MaskedBatch, Masking, consecutive_masked_windows, random_masked_windows
 from ...text.tokenizer import MASK, BaseTokenizer
-from ...train import guesses_of, masked_accuracy, masked_lm_loss
+from ...train import masked_accuracy, masked_lm_loss, mlm_predictions
 from ...train.evaluate import Evaluation
 from ..options import TrainOptions
 from ..prepare import prepare, unigram_baselines
@@ -65,7 +65,7 @@ class MaskedTask(TextTask):
 
     def show(self, model: Bert, seed: int, at_the_end: bool = False) -> None:
         batch = self.drawn(self.held_out, self.options.seed + 2, seed)
-        guesses = guesses_of(model)(batch)[0]
+        guesses = mlm_predictions(model)(batch)[0]
         n = SHOWN if batch.mask is None else min(SHOWN, int(batch.mask[0].sum()))
         ids, targets = (np.asarray(each[0])[:n] for each in (batch.inputs, batch.targets))
         shown = [
@@ -82,7 +82,7 @@ class MaskedTask(TextTask):
             "the most frequent token": most_frequent(train),
             "the likeliest after the token before": likeliest_after(train, vocab_size),
             "the likeliest before the token after": likeliest_before(train, vocab_size),
-            self.this_model: guesses_of(model),
+            self.this_model: mlm_predictions(model),
         }
         accuracy = {name: masked_accuracy(guess, self.whole_validation()) for name, guess in known.items()}
         return ["\nhidden tokens guessed right", *(f"{name:<40} {each:>6.1%}" for name, each in accuracy.items())]
@@ -93,7 +93,7 @@ class MaskedTask(TextTask):
 
     def whole_validation(self) -> Iterable[MaskedBatch]:
         o = self.options
-        return meeting_masked_windows(self.texts.validation, self.masking, o.batch_size, o.block_size, o.seed)
+        return consecutive_masked_windows(self.texts.validation, self.masking, o.batch_size, o.block_size, o.seed)
 
     def drawn(self, tokens: np.ndarray, seed: int, index: int) -> MaskedBatch:
         o = self.options

@@ -14,7 +14,7 @@ from ...text.corpus import Corpus, split
 from ...text.masked_lm import MaskedBatch
 from ...text.next_sentence import Documents, next_sentence_batch, sentences
 from ...text.tokenizer import CLASSIFY, MASK, SEPARATE, BaseTokenizer, Tokenizer
-from ...train import bert_loss, pairs_told_apart
+from ...train import bert_loss, next_sentence_accuracy
 from ..options import TrainOptions
 from .masked import MaskedTask
 
@@ -84,6 +84,6 @@ class NextSentenceTask(MaskedTask):
         return f"{self.options.batch_size * self.options.gradient_accumulation_steps:,} pairs"
 
     def scores(self, model: Bert) -> list[str]:
-        right = pairs_told_apart(model, self.whole_validation())
+        right = next_sentence_accuracy(model, self.whole_validation())
         told = ["\npairs that follow each other told from others", f"{self.this_model:<40} {right:>6.1%}"]
         return [*super().scores(model), *told]

@@ -19,13 +19,14 @@ from ...model import Seq2Seq, Seq2SeqConfig
 from ...text.batches import pad
 from ...text.corpus.documents import fingerprint_of
 from ...text.corpus.made_pairs import arithmetic_pairs
+from ...text.pair_baselines import WordForWord
 from ...text.pair_batches import EncodedPair, PairBatches, encode_pairs
 from ...text.pairs import Pair, by_source, read_pairs, split_pairs
 from ...text.tokenizer import END_OF_TEXT, BaseTokenizer
 from ...text.tokenizer.pretokens import text_to_bytes
 from ...train import seq2seq_loss
 from ...train.evaluate import Evaluation
-from ...train.metrics import WordForWord, bleu, chrf, exact_match, rouge
+from ...train.metrics import bleu, chrf, exact_match, rouge
 from ..options import TrainOptions
 from ..prepare import new_tokenizer, unigram_baselines
 from .task import Task, shape

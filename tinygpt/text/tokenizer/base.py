@@ -109,7 +109,7 @@ class BaseTokenizer(Vocabulary):
 
     def encode_documents(self, texts: Iterable[str], *, processes: int | None = None) -> np.ndarray:
         """All the texts in one row of ids, each ended by <|endoftext|> where the vocabulary has it."""
-        end = np.array([] if self.end_of_text is None else [self.end_of_text], self.dtype)
+        end = np.array(self.ends, self.dtype)
         rows = self._rows(checked_texts(texts), (), processes)
         return self._joined(each for row in rows for each in (row, end))
 

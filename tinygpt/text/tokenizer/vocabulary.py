@@ -85,6 +85,11 @@ class Vocabulary(ABC):
         return self.special_tokens.get(END_OF_TEXT)
 
     @property
+    def ends(self) -> tuple[int, ...]:
+        """The ids that end a text: that of <|endoftext|>, or none."""
+        return () if self.end_of_text is None else (self.end_of_text,)
+
+    @property
     def pad_token(self) -> str | None:
         """The name of the special token that pads a row, or None if the vocabulary has none."""
         return next((name for name in PAD_NAMES if name in self.special_tokens), None)
