@@ -41,7 +41,7 @@ def next_sentence_batch(
     seed: int,
     index: int,
 ) -> MaskedBatch:
-    """B pairs, padded to the longest, with tokens hidden in both passages; `elsewhere` is 1 for unrelated pairs.
+    """B pairs, padded to the longest, with tokens hidden in both passages; label 1 is of pairs from two documents.
 
     The first passage begins with a random sentence that has a successor. A pair too long for block_size, with the
     special tokens around it, is cut at its outer ends: the beginning of the first passage and the end of the second. A
