@@ -65,7 +65,8 @@ class CharTokenizer(BaseTokenizer):
             character = error.args[0]
         raise BadInput(
             f"the character {character!r} (U+{ord(character):04X}) at position {text.index(character)} is not in "
-            f"the vocabulary: train on text that has it, or with the special token {UNKNOWN}"
+            f"the vocabulary: train on text that has it, or with a byte-pair encoding, which spells every character "
+            f"(in Python also with the special token {UNKNOWN})"
         )
 
     def _ordinary_with_offsets(self, text: str) -> tuple[list[int], list[Offset]]:
